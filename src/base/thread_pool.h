@@ -1,0 +1,17 @@
+#pragma once
+// One team of threads for the whole process (OpenMP; std::thread in the tsan and fuzz presets). Work is split into
+// numbered tasks whose results do not depend on which thread ran them: that is what makes logits bitwise the same for
+// any thread count. Not re-entrant: a task must not start another team run.
+#include <cstdint>
+#include <functional>
+
+namespace tome {
+
+/// Threads used from now on; 0 picks the machine's count. Call it outside parallel runs.
+void set_thread_count(int count);
+int thread_count();
+
+/// Runs task(index, thread) for index in [0, count), dynamically scheduled; thread in [0, thread_count()).
+void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task);
+
+}  // namespace tome

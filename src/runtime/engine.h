@@ -1,0 +1,95 @@
+#pragma once
+// The engine: a model, its tokenizer, a position plan and the kernels, chosen here and nowhere else. An Engine is shared
+// and immutable apart from its scratch; a Session (session.h) is one sequence's memory. One forward call at a time per
+// Engine.
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/result.h"
+#include "formats/model_file.h"
+#include "position/position_plan.h"
+#include "tokenizer/tokenizer.h"
+
+namespace tome {
+
+class Decoder;      // models/decoder.h
+class SequenceState;  // cache/layer_state.h
+
+enum class Precision { native, fp32 };   ///< fp32: the reference path, weights dequantised to fp32 row by row
+
+struct EngineOptions {
+  std::string model;                      ///< a path (hub's resolve_model maps names)
+  int threads = 0;                        ///< 0: the machine's
+  Precision precision = Precision::native;
+  DType kv_type = DType::bf16;            ///< bf16, f16, q8_0 (f32 on the fp32 path)
+  std::uint32_t chunk = 512;              ///< tokens per forward pass while prefilling (-ub)
+  PositionOptions positions;              ///< method none with automatic = true: decided by fit()
+  bool automatic_positions = true;
+};
+
+/// One (layer, head) whose attention probabilities are wanted (evidence.md).
+struct HeadId {
+  std::uint32_t layer = 0, head = 0;
+  double weight = 1.0;
+};
+
+class Session;
+
+class Engine {
+ public:
+  static Result<std::shared_ptr<Engine>> create(const EngineOptions& options);
+  ~Engine();
+
+  const ModelFile& model() const;
+  const Tokenizer& tokenizer() const;
+  const EngineOptions& options() const;
+  /// Decides the position plan for sessions made from now on, for `needed` tokens in all (document + question + answer).
+  Status fit(std::uint64_t needed);
+  const PositionPlan& positions() const;
+  /// Bytes a session of `tokens` tokens will take for keys and values.
+  std::uint64_t kv_bytes(std::uint64_t tokens) const;
+  /// Errors: memory, before any work, with the size needed and the size at hand.
+  Result<std::unique_ptr<Session>> new_session(std::uint64_t max_tokens);
+
+ private:
+  friend class Session;
+  Engine();
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+/// What one sequence remembers. Move with unique_ptr; not thread-safe.
+class Session {
+ public:
+  ~Session();
+  std::uint64_t length() const;                     ///< tokens taken in so far
+  const std::vector<TokenId>& tokens() const;
+  /// Takes tokens in (chunked); logits of the last one are kept. Errors: cancelled, usage (longer than max_tokens).
+  Status prefill(std::span<const TokenId> tokens, const ProgressFunction& progress = {});
+  /// As prefill, calling `rows` with the logits of every token: for score and evaluation. row: index into `tokens`.
+  Status prefill_with_logits(std::span<const TokenId> tokens,
+                             const std::function<void(std::uint64_t row, std::span<const float> logits)>& rows,
+                             const ProgressFunction& progress = {});
+  /// As prefill, and returns per key position the attention probability of `tokens` (their mean over rows
+  /// [first_row, last_row)), weighted and summed over `heads`: [length() after the call].
+  Result<std::vector<float>> prefill_with_evidence(std::span<const TokenId> tokens, std::size_t first_row,
+                                                   std::size_t last_row, std::span<const HeadId> heads);
+  std::span<const float> logits() const;            ///< of the last token, [vocabulary]
+  /// A copy that shares pages until either writes.
+  std::unique_ptr<Session> fork() const;
+  /// Versioned, checksummed, memory-mapped on load; refused on a model or position fingerprint mismatch.
+  Status save(const std::string& path) const;
+  static Result<std::unique_ptr<Session>> load(Engine& engine, const std::string& path, std::uint64_t max_tokens);
+
+ private:
+  friend class Engine;
+  Session();
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace tome

@@ -1,0 +1,31 @@
+#pragma once
+// A tensor that somebody else owns: a type, a shape (slowest dimension first) and the first byte. Rows are contiguous.
+// Device and stream are part of the contract from the first day; only the CPU exists so far.
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "tensor/dtype.h"
+
+namespace tome {
+
+enum class Device { cpu, cuda };
+
+struct TensorView {
+  DType type = DType::f32;
+  std::vector<std::uint64_t> shape;  ///< [rows, columns] for a weight matrix: rows are outputs
+  const std::byte* data = nullptr;
+  Device device = Device::cpu;
+
+  std::uint64_t columns() const { return shape.empty() ? 1 : shape.back(); }
+  std::uint64_t elements() const {
+    std::uint64_t count = 1;
+    for (const std::uint64_t extent : shape) count *= extent;
+    return count;
+  }
+  std::uint64_t rows() const { return columns() == 0 ? 0 : elements() / columns(); }
+  std::uint64_t bytes() const { return row_bytes(type, elements()); }
+  const std::byte* row(std::uint64_t index) const { return data + index * row_bytes(type, columns()); }
+};
+
+}  // namespace tome
