@@ -3,6 +3,7 @@
 // and immutable apart from its scratch; a Session (session.h) is one sequence's memory. One forward call at a time per
 // Engine.
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
