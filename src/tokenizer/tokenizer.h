@@ -49,6 +49,7 @@ class StreamingDecoder {
  private:
   const Tokenizer& tokenizer_;
   std::string pending_;
+  bool at_start_ = true;
 };
 
 }  // namespace tome
