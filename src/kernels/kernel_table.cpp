@@ -1,0 +1,76 @@
+#include "kernels/kernel_table.h"
+
+#include "base/check.h"
+#include "kernels/reference/reference_kernels.h"
+#include "kernels/simd/simd_tables.h"
+
+namespace tome::kernels {
+namespace {
+
+KernelTable reference_table() {
+  return {.isa = Isa::scalar,
+          .bf16_products = false,
+          .panel_product_f32 = reference::panel_product_f32,
+          .panel_product_bf16 = reference::panel_product_bf16,
+          .softmax_tile_f32 = reference::softmax_tile_f32,
+          .softmax_tile_bf16 = reference::softmax_tile_bf16,
+          .pack_panel_f32 = reference::pack_panel_f32,
+          .pack_panel_bf16 = reference::pack_panel_bf16,
+          .row_dot = reference::row_dot,
+          .dequantize_row = reference::dequantize_row,
+          .rms_norm = reference::rms_norm,
+          .gated_silu = reference::gated_silu,
+          .gated_gelu_tanh = reference::gated_gelu_tanh,
+          .to_bf16 = reference::to_bf16,
+          .rotate_halves = reference::rotate_halves};
+}
+
+}  // namespace
+
+const KernelTable& kernel_table(Isa isa) {
+  static const KernelTable scalar = reference_table();
+#if defined(__x86_64__)
+  static const KernelTable avx2 = avx2_table(scalar);
+  static const KernelTable avx512 = avx512_table(avx2);
+  static const KernelTable avx512bf16 = avx512bf16_table(avx512);
+  switch (isa) {
+    case Isa::scalar:
+      return scalar;
+    case Isa::avx2:
+      return avx2;
+    case Isa::avx512:
+      return avx512;
+    case Isa::avx512bf16:
+      return avx512bf16;
+  }
+#endif
+  return scalar;
+}
+
+const KernelTable& kernels() { return kernel_table(active_isa()); }
+
+std::vector<std::pair<std::string, std::string>> kernel_report() {
+  const KernelTable& now = kernels();
+  const auto first_with = [&](auto member) {
+    for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16})
+      if (isa <= now.isa && kernel_table(isa).*member == now.*member) return std::string(isa_name(isa));
+    return std::string("none");
+  };
+  return {{"instruction set", std::string(isa_name(now.isa))},
+          {"matrix products", now.bf16_products ? "bf16 panels" : "f32 panels"},
+          {"panel_product_f32", first_with(&KernelTable::panel_product_f32)},
+          {"panel_product_bf16", first_with(&KernelTable::panel_product_bf16)},
+          {"softmax_tile_f32", first_with(&KernelTable::softmax_tile_f32)},
+          {"softmax_tile_bf16", first_with(&KernelTable::softmax_tile_bf16)},
+          {"pack_panel_f32", first_with(&KernelTable::pack_panel_f32)},
+          {"pack_panel_bf16", first_with(&KernelTable::pack_panel_bf16)},
+          {"row_dot", first_with(&KernelTable::row_dot)},
+          {"dequantize_row", first_with(&KernelTable::dequantize_row)},
+          {"rms_norm", first_with(&KernelTable::rms_norm)},
+          {"gated_silu", first_with(&KernelTable::gated_silu)},
+          {"gated_gelu_tanh", first_with(&KernelTable::gated_gelu_tanh)},
+          {"to_bf16", first_with(&KernelTable::to_bf16)},
+          {"rotate_halves", first_with(&KernelTable::rotate_halves)}};
+}
+
+}  // namespace tome::kernels

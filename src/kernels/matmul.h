@@ -1,0 +1,42 @@
+#pragma once
+// Products of activations with weights that stay as the file stores them. Many rows: 64 weight rows at a time are
+// unpacked into one panel (in the cache, never a copy of the model) and multiplied with all activations. Few rows: each
+// weight row is read once and dotted with all of them (decode is bound by reading the weights). Results do not depend
+// on the thread count: an output is one sum in a fixed order.
+#include <cstdint>
+#include <span>
+
+#include "kernels/kernel_table.h"
+#include "tensor/aligned_buffer.h"
+#include "tensor/tensor_view.h"
+
+namespace tome::kernels {
+
+/// fp32: weights and activations in fp32 panels, whatever the machine has (the reference path of the engine).
+enum class ProductPrecision { native, fp32 };
+
+/// Activations as the products want them: fp32 rows, and a bf16 copy where the machine multiplies bf16.
+struct MatmulInput {
+  const float* values;  ///< [rows, columns], contiguous
+  int rows;
+  int columns;
+};
+
+/// One weight of a group that shares its input: output[row][weight row] for row in [0, rows), stride `output_stride`.
+struct MatmulWeight {
+  const TensorView* weight;  ///< [outputs, columns]
+  float* output;
+  std::size_t output_stride;
+};
+
+/// Reusable scratch: a bf16 copy of the input and one panel a thread. One owner, one call at a time.
+struct MatmulScratch {
+  AlignedBuffer<std::uint16_t> input_bf16;
+  AlignedBuffer<std::byte> panels;
+};
+
+/// output = input · weightᵀ for every weight of the group, in one parallel run.
+void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, ProductPrecision precision,
+            MatmulScratch& scratch);
+
+}  // namespace tome::kernels

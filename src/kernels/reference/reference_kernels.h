@@ -1,0 +1,21 @@
+#pragma once
+// The plain-loop twins of kernels/kernel_table.h: what each kernel means, with no instruction set in mind.
+#include "kernels/kernel_table.h"
+
+namespace tome::kernels::reference {
+
+void panel_product_f32(const PanelProduct<float>& product);
+void panel_product_bf16(const PanelProduct<std::uint16_t>& product);
+void softmax_tile_f32(const SoftmaxTile<float>& tile);
+void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile);
+void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
+void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, std::uint16_t* panel);
+void row_dot(DType type, const std::byte* row, int k, const float* x, std::size_t x_stride, int vectors, float* out);
+void dequantize_row(DType type, const std::byte* row, std::uint64_t count, float* values);
+void rms_norm(const float* x, const float* weight, float epsilon, int count, float* y);
+void gated_silu(const float* gate, const float* up, int count, float* y);
+void gated_gelu_tanh(const float* gate, const float* up, int count, float* y);
+void to_bf16(const float* x, std::size_t count, std::uint16_t* y);
+void rotate_halves(float* x, const float* cosine, const float* sine, int half);
+
+}  // namespace tome::kernels::reference

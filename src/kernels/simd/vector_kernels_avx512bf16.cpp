@@ -1,0 +1,152 @@
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/reference/reference_kernels.h"
+#include "kernels/simd/simd_tables.h"
+
+namespace tome::kernels {
+namespace avx512bf16 {
+
+#define TOME_COLUMN_VECTORS 4
+#include "kernels/simd/vector_kernels.inl"
+
+/// 6 × 64 outputs in 24 registers: 4 loads and 6 broadcasts feed 24 dot instructions a pair of k. The loop over k stays
+/// rolled (full unrolling was measured slower).
+template <int rows>
+TOME_INLINE void dot_block(const PanelProduct<std::uint16_t>& p, int row) {
+  __m512 total[rows][4];
+  float* c = p.c + static_cast<std::size_t>(row) * p.c_stride;
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v)
+      total[r][v] = p.accumulate == Accumulate::yes
+                        ? _mm512_loadu_ps(c + static_cast<std::size_t>(r) * p.c_stride + v * 16)
+                        : _mm512_setzero_ps();
+  const std::uint16_t* a = p.a + static_cast<std::size_t>(row) * p.a_stride;
+  for (int panel = 0; panel < p.panel_count; ++panel, a += p.k_each) {
+    const std::uint16_t* b = p.panels[panel];
+    const int pairs = p.k_each / 2;
+#pragma GCC unroll 1
+    for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
+      __m512bh columns[4];
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+#pragma GCC unroll 6
+      for (int r = 0; r < rows; ++r) {
+        std::int32_t both;
+        __builtin_memcpy(&both, a + static_cast<std::size_t>(r) * p.a_stride + pair * 2, 4);
+        const __m512bh broadcast = (__m512bh)_mm512_set1_epi32(both);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbf16_ps(total[r][v], broadcast, columns[v]);
+      }
+    }
+  }
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) _mm512_storeu_ps(c + static_cast<std::size_t>(r) * p.c_stride + v * 16, total[r][v]);
+}
+
+static void panel_product_bf16(const PanelProduct<std::uint16_t>& p) {
+  int row = 0;
+  for (; row + 6 <= p.rows; row += 6) dot_block<6>(p, row);
+  switch (p.rows - row) {
+    case 5:
+      return dot_block<5>(p, row);
+    case 4:
+      return dot_block<4>(p, row);
+    case 3:
+      return dot_block<3>(p, row);
+    case 2:
+      return dot_block<2>(p, row);
+    case 1:
+      return dot_block<1>(p, row);
+    default:
+      return;
+  }
+}
+
+/// Turns 16 rows of 16 32-bit units into 16 columns.
+TOME_INLINE void transpose16(__m512i (&r)[16]) {
+  __m512i t[16];
+#pragma GCC unroll 8
+  for (int i = 0; i < 8; ++i) {
+    t[2 * i] = _mm512_unpacklo_epi32(r[2 * i], r[2 * i + 1]);
+    t[2 * i + 1] = _mm512_unpackhi_epi32(r[2 * i], r[2 * i + 1]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[4 * i] = _mm512_unpacklo_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 1] = _mm512_unpackhi_epi64(t[4 * i], t[4 * i + 2]);
+    r[4 * i + 2] = _mm512_unpacklo_epi64(t[4 * i + 1], t[4 * i + 3]);
+    r[4 * i + 3] = _mm512_unpackhi_epi64(t[4 * i + 1], t[4 * i + 3]);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
+    t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
+    t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
+    t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; ++i) {
+    r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
+    r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
+    r[i + 4] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0x88);
+    r[i + 12] = _mm512_shuffle_i32x4(t[i + 4], t[i + 12], 0xdd);
+  }
+}
+
+static void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
+                            std::uint16_t* panel) {
+  alignas(64) float values[16 * kPackStep];
+  for (int group = 0; group < kPanelColumns; group += 16) {
+    for (int start = 0; start < k; start += kPackStep) {
+      const int count = k - start < kPackStep ? k - start : kPackStep;
+      for (int row = 0; row < 16; ++row) {
+        float* to = values + row * kPackStep;
+        if (group + row < row_count)
+          dequantize_row(type,
+                         rows + static_cast<std::size_t>(group + row) * row_stride +
+                             row_bytes(type, static_cast<std::uint64_t>(start)),
+                         static_cast<std::uint64_t>(count), to);
+        else
+          __builtin_memset(to, 0, sizeof(float) * static_cast<std::size_t>(count));
+      }
+      std::uint16_t* to = panel + (start / 2 * kPanelColumns + group) * 2;
+      int i = 0;
+      for (; i + 32 <= count; i += 32) {
+        __m512i pairs[16];
+#pragma GCC unroll 16
+        for (int row = 0; row < 16; ++row)
+          pairs[row] = (__m512i)_mm512_cvtne2ps_pbh(_mm512_load_ps(values + row * kPackStep + i + 16),
+                                                    _mm512_load_ps(values + row * kPackStep + i));
+        transpose16(pairs);
+#pragma GCC unroll 16
+        for (int pair = 0; pair < 16; ++pair) _mm512_storeu_si512(to + (i / 2 + pair) * 2 * kPanelColumns, pairs[pair]);
+      }
+      for (; i < count; ++i)
+        for (int row = 0; row < 16; ++row)
+          to[i / 2 * 2 * kPanelColumns + row * 2 + i % 2] = f32_to_bf16(values[row * kPackStep + i]);
+    }
+  }
+}
+
+}  // namespace avx512bf16
+
+KernelTable avx512bf16_table(KernelTable lower) {
+  KernelTable table = lower;
+  table.isa = Isa::avx512bf16;
+  avx512bf16::fill(table);
+  table.bf16_products = true;
+  table.panel_product_bf16 = avx512bf16::panel_product_bf16;
+  table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
+  return table;
+}
+
+}  // namespace tome::kernels
+#endif
