@@ -1,0 +1,68 @@
+#include "formats/model_file.h"
+
+#include <filesystem>
+
+#include "base/check.h"
+#include "formats/gguf_model.h"
+#include "formats/gguf_split.h"
+
+namespace tome {
+namespace {
+
+Result<std::shared_ptr<const ModelFile>> open_gguf_model(const std::string& path) {
+  TOME_ASSIGN(GgufParts parts, open_gguf(path));
+  TOME_ASSIGN(ModelFile model, model_from_gguf(parts.files));
+  model.path = path;
+  for (auto& file : parts.storage) {
+    model.file_bytes += file->bytes().size();
+    model.storage.push_back(std::move(file));
+  }
+  return std::make_shared<const ModelFile>(std::move(model));
+}
+
+}  // namespace
+
+std::string_view family_name(Family family) {
+  switch (family) {
+    case Family::llama:
+      return "llama";
+    case Family::qwen2:
+      return "qwen2";
+    case Family::qwen3:
+      return "qwen3";
+    case Family::gemma3:
+      return "gemma3";
+  }
+  CHECK(!"a family without a name");
+}
+
+std::string_view role_name(Role role) {
+  constexpr std::string_view names[] = {"token_embedding",
+                                        "output_norm",
+                                        "output",
+                                        "attention_norm",
+                                        "query",
+                                        "key",
+                                        "value",
+                                        "attention_output",
+                                        "query_bias",
+                                        "key_bias",
+                                        "value_bias",
+                                        "query_norm",
+                                        "key_norm",
+                                        "post_attention_norm",
+                                        "feed_forward_norm",
+                                        "gate",
+                                        "up",
+                                        "down",
+                                        "post_feed_forward_norm"};
+  return names[static_cast<std::size_t>(role)];
+}
+
+Result<std::shared_ptr<const ModelFile>> open_model_file(const std::string& path) {
+  if (path.ends_with(".safetensors"))
+    return fail(ErrorKind::usage, "{}: weights without their configuration: give the folder that holds them", path);
+  return open_gguf_model(path);
+}
+
+}  // namespace tome
