@@ -12,8 +12,8 @@ std::vector<double> rope_frequencies(double base, std::uint32_t dims);
 /// How often pair i has turned after `length` tokens: length · θ / 2π.
 double rotations(double frequency, double length);
 
-/// position · frequency in fp64: exact to 2⁻⁵³, where fp32 is already off by 0.0055 rad at position 131071, and running
-/// products of θ by 0.012 rad.
+/// position · frequency in fp64: adds nothing to what storing θ as fp32 costs. At position 131071 an fp32 product is
+/// off by up to 0.0055 rad (b = 1e5, d = 256), and with θ as running products by 0.012 rad (b = 1e4, d = 128).
 double rotation_phase(std::uint64_t position, float inverse_frequency);
 
 /// Rounds to the fp32 that tables hold.
