@@ -11,19 +11,21 @@
 namespace tome {
 
 struct SamplingOptions {
-  double temperature = 0.0;         ///< 0: greedy (the lowest id wins a tie)
-  std::int32_t top_k = 40;          ///< 0: off
-  double top_p = 0.95;              ///< 1: off
-  double min_p = 0.05;              ///< 0: off
-  double repetition_penalty = 1.0;  ///< 1: off; positive logits divided, negative multiplied
+  double temperature = 0.0;             ///< 0: greedy (the lowest id wins a tie)
+  std::int32_t top_k = 40;              ///< 0: off
+  double top_p = 0.95;                  ///< 1: off
+  double min_p = 0.05;                  ///< 0: off
+  double repetition_penalty = 1.0;      ///< 1: off; positive logits divided, negative multiplied
   std::int32_t repetition_window = 64;  ///< last tokens looked at; −1: all
   std::uint64_t seed = 0;
 };
-/// Errors: usage with the field, what was found and what is allowed (NaN, negative temperature, top_p outside (0, 1] …).
+/// Errors: usage with the field, what was found and what is allowed (NaN, negative temperature, top_p outside (0, 1]
+/// …).
 Status validate(const SamplingOptions& options);
 
 class Sampler {
  public:
+  /// options: validated.
   explicit Sampler(const SamplingOptions& options) : options_(options), rng_(options.seed) {}
   /// logits: [vocabulary]; recent: tokens so far, for the penalty. NaN logits never win; all −inf/NaN: token 0.
   std::int32_t sample(std::span<const float> logits, std::span<const std::int32_t> recent);
@@ -31,10 +33,11 @@ class Sampler {
  private:
   SamplingOptions options_;
   Rng rng_;
-  std::vector<float> scratch_;
+  std::vector<float> penalised_;  ///< [vocabulary]
+  std::vector<std::int32_t> candidates_;
 };
 
-/// log softmax(logits)[token], in double precision.
+/// log softmax(logits)[token], in double precision. NaN counts as −inf; +inf logits share the whole probability.
 double log_probability(std::span<const float> logits, std::int32_t token);
 struct TokenLogProbability {
   std::int32_t token;
