@@ -1,0 +1,56 @@
+#pragma once
+// Keys and values of one layer of one sequence, in pages of 64 positions (kv_page.h). Pages are shared between forks and
+// copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the pages
+// that no later query can see. Appending: reserve() on one thread, write() from many (distinct positions),
+// commit(), attention, drop_invisible().
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "cache/kv_page.h"
+
+namespace tome {
+
+class PagedKv {
+ public:
+  /// window 0: everything is kept. Otherwise queries see keys with i − j < window.
+  PagedKv(const KvLayout& layout, std::uint64_t window) : layout_(layout), window_(window) {}
+
+  const KvLayout& layout() const { return layout_; }
+  std::uint64_t window() const { return window_; }
+  std::uint64_t length() const { return length_; }
+  /// The first position that is still here (a multiple of 64); 0 without a window.
+  std::uint64_t first_kept() const { return first_page_ * kPageKeys; }
+
+  /// Makes pages for positions up to `length` writable.
+  void reserve(std::uint64_t length);
+  void write(std::uint64_t position, std::uint32_t head, const float* key, const float* value);
+  /// Positions below `length` now exist.
+  void commit(std::uint64_t length);
+  /// Gives back the pages that no query at length() or later can see. Call it after the chunk's attention.
+  void drop_invisible();
+  /// Forgets positions from `length` on. Errors: unsupported when a window has already dropped what would be needed.
+  Status rewind(std::uint64_t length);
+
+  /// Page number `index` (positions 64 · index …), which must be kept.
+  const std::byte* page(std::uint64_t index) const;
+  /// Appends a page that lives elsewhere (a mapped snapshot); `owner` keeps it alive.
+  void adopt_page(std::uint64_t index, const std::byte* bytes, std::shared_ptr<const void> owner);
+  std::uint64_t page_count() const { return pages_.size(); }
+  std::uint64_t bytes() const { return pages_.size() * layout_.page_bytes(); }
+
+ private:
+  struct Page {
+    std::byte* bytes = nullptr;            ///< nullptr when read-only
+    const std::byte* read = nullptr;
+    std::shared_ptr<const void> owner;
+  };
+  Page make_page() const;
+  KvLayout layout_;
+  std::uint64_t window_;
+  std::uint64_t length_ = 0;
+  std::uint64_t first_page_ = 0;           ///< number of pages_[0]
+  std::vector<Page> pages_;
+};
+
+}  // namespace tome
