@@ -1,7 +1,82 @@
 #include "cli/cli.h"
 
-namespace tome::cli {
+#include <unistd.h>
 
-int run(int /*argc*/, char** /*argv*/) { return 2; }
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <vector>
+
+#include "base/cancel.h"
+#include "base/cpu_features.h"
+#include "cli/commands.h"
+#include "cli/console.h"
+
+namespace tome::cli {
+namespace {
+
+constexpr int exit_failure = 1, exit_usage = 2, exit_interrupted = 130;
+
+/// The first Ctrl-C asks the work to stop cleanly, the second does not wait.
+void on_interrupt(int) {
+  if (cancel_requested().exchange(true)) _exit(exit_interrupted);
+}
+
+int exit_code(const Error& error) {
+  if (error.kind == ErrorKind::usage) return exit_usage;
+  return error.kind == ErrorKind::cancelled ? exit_interrupted : exit_failure;
+}
+
+int report(const Error& error) {
+  clear_progress();
+  std::fprintf(stderr, "tome: %s\n", one_line(printable(error.message), 2000).c_str());
+  return exit_code(error);
+}
+
+/// llama.cpp's two-letter short flags, which CLI11 does not know.
+std::vector<std::string> spelled_out(int argc, char** argv) {
+  std::vector<std::string> arguments;
+  bool flags = true;
+  for (int index = 1; index < argc; ++index) {
+    const std::string argument = argv[index];
+    if (argument == "--") flags = false;
+    arguments.push_back(flags && argument == "-ub" ? "--ubatch-size" : argument);
+  }
+  return {arguments.rbegin(), arguments.rend()};  // CLI11 takes them last first
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  std::signal(SIGINT, on_interrupt);
+  std::signal(SIGTERM, on_interrupt);
+  CLI::App program("Tome reads long documents with small open-weight models on a CPU, and shows its evidence.", "tome");
+  program.require_subcommand(1);
+  program.set_version_flag("--version", "tome 0.1.0");
+  program.footer("Example:\n  tome pull gemma3-270m\n  tome ask manual.txt \"Where do log files belong?\"");
+  program.get_formatter()->column_width(34);
+  const Command commands[] = {add_ask(program),   add_chat(program),  add_generate(program),
+                              add_info(program),  add_pull(program),  add_tokenize(program),
+                              add_score(program), add_bench(program), add_calibrate(program)};
+  try {
+    program.parse(spelled_out(argc, argv));
+  } catch (const CLI::Success& success) {
+    return program.exit(success);  // --help, --version
+  } catch (const CLI::ParseError& error) {
+    const auto chosen = program.get_subcommands();
+    const std::string name = chosen.empty() ? "tome" : "tome " + chosen.front()->get_name();
+    std::fprintf(stderr, "tome: %s (see `%s --help`)\n", one_line(error.what(), 2000).c_str(), name.c_str());
+    return exit_usage;
+  }
+  if (const Status isa = check_isa_environment(); !isa) return report(isa.error());
+  for (const Command& command : commands) {
+    if (!command.app->parsed()) continue;
+    try {
+      if (const Status done = command.run(); !done) return report(done.error());
+    } catch (const std::bad_alloc&) {
+      return report({ErrorKind::memory, "[memory] the machine has no more memory to give"});
+    }
+  }
+  return 0;
+}
 
 }  // namespace tome::cli

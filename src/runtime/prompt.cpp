@@ -32,6 +32,56 @@ Result<std::string> render_chat(const Tokenizer& tokenizer, const std::vector<Ch
                                 {"eos_token", special_text(spec, spec.eos)}});
 }
 
+Result<std::vector<TokenId>> encode_chat(const Tokenizer& tokenizer, const std::vector<ChatMessage>& messages) {
+  std::vector<TokenId> tokens;
+  const auto append = [&](std::string_view text, AddSpecial add, ParseSpecial parse) {
+    const std::vector<TokenId> piece = tokenizer.encode(text, add, parse);
+    tokens.insert(tokens.end(), piece.begin(), piece.end());
+  };
+  const auto append_content = [&](const ChatMessage& message) {
+    if (message.tokens.empty())
+      append(message.content, AddSpecial::no, ParseSpecial::no);
+    else
+      tokens.insert(tokens.end(), message.tokens.begin(), message.tokens.end());
+  };
+  if (tokenizer.spec().chat_template.empty()) {
+    append("", AddSpecial::yes, ParseSpecial::no);
+    for (const ChatMessage& message : messages) {
+      if (message.role != "system")
+        append(message.role == "user" ? "User: " : "Assistant:", AddSpecial::no, ParseSpecial::no);
+      append_content(message);
+      append(message.role == "assistant" ? "\n" : "\n\n", AddSpecial::no, ParseSpecial::no);
+    }
+    append("Assistant:", AddSpecial::no, ParseSpecial::no);
+    return tokens;
+  }
+  // Rendered with a stand-in for each content, then cut there: template text may hold control tokens, contents may not.
+  const auto mark = [](std::size_t index) { return fmt::format("\u2402tome message {}\u2403", index); };
+  std::vector<ChatMessage> marked;
+  for (std::size_t index = 0; index < messages.size(); ++index)
+    marked.push_back({messages[index].role, mark(index), {}});
+  TOME_ASSIGN(const std::string rendered, render_chat(tokenizer, marked, true));
+  std::size_t from = 0;
+  for (std::size_t index = 0; index < messages.size(); ++index) {
+    const std::size_t at = rendered.find(mark(index), from);
+    if (at == std::string::npos)
+      return fail(ErrorKind::unsupported, "[prompt] the model's chat template does not carry message {} unchanged",
+                  index + 1);
+    append(std::string_view(rendered).substr(from, at - from), index == 0 ? AddSpecial::yes : AddSpecial::no,
+           ParseSpecial::yes);
+    append_content(messages[index]);
+    from = at + mark(index).size();
+  }
+  append(std::string_view(rendered).substr(from), messages.empty() ? AddSpecial::yes : AddSpecial::no,
+         ParseSpecial::yes);
+  return tokens;
+}
+
+std::vector<std::string> chat_stops(const Tokenizer& tokenizer) {
+  if (!tokenizer.spec().chat_template.empty()) return {};
+  return {"\nUser:", "\n\n"};
+}
+
 Result<DocumentPrompt> DocumentPrompt::create(const Tokenizer& tokenizer, std::optional<PromptForm> form) {
   DocumentPrompt prompt(tokenizer);
   prompt.form_ = form.value_or(tokenizer.spec().chat_template.empty() ? PromptForm::continuation : PromptForm::chat);
@@ -42,7 +92,7 @@ Result<DocumentPrompt> DocumentPrompt::create(const Tokenizer& tokenizer, std::o
     return prompt;
   }
   const std::string content = fmt::format("{}\n\nQuestion: {}", text_mark, question_mark);
-  TOME_ASSIGN(const std::string rendered, render_chat(tokenizer, {{"user", content}}, true));
+  TOME_ASSIGN(const std::string rendered, render_chat(tokenizer, {{"user", content, {}}}, true));
   const std::size_t text_at = rendered.find(text_mark);
   const std::size_t question_at = rendered.find(question_mark);
   if (text_at == std::string::npos || question_at == std::string::npos || question_at < text_at)

@@ -15,13 +15,19 @@ namespace tome {
 enum class PromptForm { continuation, chat };
 std::string_view prompt_form_name(PromptForm form);
 
-/// A conversation so far, rendered by the model's own template, ready for the assistant's turn when `for_reply`.
 struct ChatMessage {
   std::string role;  ///< "system", "user", "assistant"
   std::string content;
+  std::vector<TokenId> tokens;  ///< the content as it was generated; empty: tokenize `content`
 };
-/// Errors: unsupported when the model has no template; those of the template.
+/// A conversation so far in the model's own template, as text. Errors: unsupported when the model has no template;
+/// those of the template.
 Result<std::string> render_chat(const Tokenizer& tokenizer, const std::vector<ChatMessage>& messages, bool for_reply);
+/// The same as tokens, ready for the assistant's turn. Contents are never read for special tokens. A model without a
+/// template gets "User: … / Assistant:" lines. Errors: also unsupported, for a template that drops or changes contents.
+Result<std::vector<TokenId>> encode_chat(const Tokenizer& tokenizer, const std::vector<ChatMessage>& messages);
+/// Where a reply in that form ends, beside the model's end tokens.
+std::vector<std::string> chat_stops(const Tokenizer& tokenizer);
 
 class DocumentPrompt {
  public:

@@ -1,0 +1,29 @@
+#pragma once
+// One add_<verb> per command: it declares the command's flags on the program and returns what to run when the user
+// chose it. A command prints its results on standard output and everything else on standard error; failures come back
+// as values and are printed, one line, by run() alone.
+#include <CLI/App.hpp>
+#include <CLI/Config.hpp>
+#include <CLI/Formatter.hpp>
+#include <functional>
+
+#include "base/result.h"
+
+namespace tome::cli {
+
+struct Command {
+  CLI::App* app = nullptr;
+  std::function<Status()> run;
+};
+
+Command add_ask(CLI::App& program);
+Command add_chat(CLI::App& program);
+Command add_generate(CLI::App& program);
+Command add_info(CLI::App& program);
+Command add_tokenize(CLI::App& program);
+Command add_score(CLI::App& program);
+Command add_bench(CLI::App& program);
+Command add_pull(CLI::App& program);
+Command add_calibrate(CLI::App& program);
+
+}  // namespace tome::cli
