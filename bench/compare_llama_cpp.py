@@ -1,0 +1,325 @@
+#!/usr/bin/env python3
+"""Speed and memory against llama.cpp, in one run, interleaved, medians.
+
+    pip install --no-binary llama-cpp-python llama-cpp-python==0.3.36 gguf numpy     (a native build of it)
+    bench/compare_llama_cpp.py --model gemma3-270m=FILE.gguf --model smollm2-135m=FILE.gguf --text BOOK.txt
+
+llama.cpp runs at its best: flash attention on and off, ubatch 512 and 2048, on the packaged file and on a Q8_0 file of
+the same weights (made here) are each tried once at the first context length, and the fastest for prefill and the fastest
+for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length. Each run is a process of its
+own, whose peak resident memory is read from the kernel. Both sides take in the same number of tokens and decode the same
+number, without sampling. Use a quiet machine: the load average is written down with the figures.
+"""
+import argparse
+import ctypes
+import importlib.metadata
+import json
+import os
+import pathlib
+import statistics
+import subprocess
+import sys
+import time
+
+WANTED = {("prefill", 4096): 1.5, ("prefill", 32768): 2.0, ("decode", 4096): 1.2, ("decode", 32768): 1.2}
+
+
+def peak_resident_bytes():
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+
+# ---------------------------------------------------------------- llama.cpp, in a process of its own
+
+def worker(job):
+    """Prints {"prefill": tokens/s, "decode": tokens/s, "load_s": s, "rss": bytes, "rss_before": bytes}."""
+    import llama_cpp
+    before = peak_resident_bytes()
+    silent = llama_cpp.llama_log_callback(lambda level, text, data: None)
+    llama_cpp.llama_log_set(silent, ctypes.c_void_p(0))
+    llama_cpp.llama_backend_init()
+    start = time.perf_counter()
+    model_parameters = llama_cpp.llama_model_default_params()
+    model_parameters.n_gpu_layers = 0
+    model = llama_cpp.llama_model_load_from_file(job["file"].encode(), model_parameters)
+    if not model:
+        raise SystemExit(f"llama.cpp cannot load {job['file']}")
+    parameters = llama_cpp.llama_context_default_params()
+    parameters.n_ctx = job["context"] + job["decode"] + 16
+    parameters.n_batch = max(2048, job["ubatch"])
+    parameters.n_ubatch = job["ubatch"]
+    parameters.n_threads = parameters.n_threads_batch = job["threads"]
+    if hasattr(parameters, "flash_attn_type"):
+        parameters.flash_attn_type = 1 if job["flash"] else 0
+    else:
+        parameters.flash_attn = job["flash"]
+    context = llama_cpp.llama_init_from_model(model, parameters)
+    if not context:
+        raise SystemExit("llama.cpp cannot make a context")
+    loaded = time.perf_counter()
+
+    text = pathlib.Path(job["text"]).read_bytes() if job["text"] else b"The quick brown fox jumps over the lazy dog. "
+    vocabulary = llama_cpp.llama_model_get_vocab(model)
+    room = job["context"] + job["decode"]
+    ids = (llama_cpp.llama_token * (len(text) + 8))()
+    count = llama_cpp.llama_tokenize(vocabulary, text, len(text), ids, len(ids), True, False)
+    if count <= 0:
+        raise SystemExit("llama.cpp cannot tokenise the text")
+    tokens = [ids[index % count] for index in range(room)]
+
+    def take_in(part):
+        for first in range(0, len(part), parameters.n_batch):
+            chunk = part[first:first + parameters.n_batch]
+            array = (llama_cpp.llama_token * len(chunk))(*chunk)
+            if llama_cpp.llama_decode(context, llama_cpp.llama_batch_get_one(array, len(chunk))):
+                raise SystemExit("llama_decode failed")
+
+    def clear():
+        if hasattr(llama_cpp, "llama_get_memory"):
+            llama_cpp.llama_memory_clear(llama_cpp.llama_get_memory(context), True)
+        else:
+            llama_cpp.llama_kv_self_clear(context)
+
+    take_in(tokens[:64])          # pages in the weights, as Tome's own warm-up does
+    llama_cpp.llama_synchronize(context)
+    clear()
+    start_prefill = time.perf_counter()
+    take_in(tokens[:job["context"]])
+    llama_cpp.llama_synchronize(context)
+    middle = time.perf_counter()
+    for index in range(job["context"], room):
+        take_in(tokens[index:index + 1])
+        llama_cpp.llama_get_logits(context)
+    end = time.perf_counter()
+    print(json.dumps({"prefill": job["context"] / (middle - start_prefill), "decode": job["decode"] / (end - middle),
+                      "load_s": loaded - start, "rss": peak_resident_bytes(), "rss_before": before}))
+
+
+def run_measured(command, timeout):
+    """(standard output, peak resident bytes) of a command; its standard error goes through. The kernel's figure counts
+    what this process held when it made the other: so this one stays small, and files are read in processes of their own.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    deadline = time.monotonic() + timeout
+    output = process.stdout.read()
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(map(str, command))}: exit code {process.returncode}")
+    if time.monotonic() > deadline:
+        print(f"slower than {timeout} s: {' '.join(map(str, command))}", file=sys.stderr)
+    if usage.ru_maxrss * 1024 <= peak_resident_bytes():
+        print("the peak memory of the run is below this script's own and cannot be told", file=sys.stderr)
+    return output.decode(), usage.ru_maxrss * 1024
+
+
+def in_own_process(task, *values):
+    """The result of one of this file's functions, called in a process of its own."""
+    output, _ = run_measured([sys.executable, __file__, "--task", json.dumps([task, *map(str, values)])], 600)
+    return json.loads(output)
+
+
+def run_llama(arguments, file, flash, ubatch, context):
+    job = dict(file=str(file), flash=flash, ubatch=ubatch, context=context, decode=arguments.decode,
+               threads=arguments.threads, text=str(arguments.text) if arguments.text else "")
+    output, _ = run_measured([sys.executable, __file__, "--worker", json.dumps(job)], arguments.timeout)
+    return json.loads(output.strip().splitlines()[-1])
+
+
+def run_tome(arguments, file, context):
+    """Reading `context` tokens, then (a process of its own) writing some after as many."""
+    figures = {"rss": 0}
+    for what, flags in (("prefill", ["-p", str(context), "-n", "0"]),
+                        ("decode", ["-p", "0", "-n", str(arguments.decode), "-d", str(context)])):
+        command = [str(arguments.tome), "bench", "--json", "-r", "1", "-m", str(file), "-t", str(arguments.threads), *flags,
+                   *arguments.tome_flag]
+        output, rss = run_measured(command, arguments.timeout)
+        (row,) = json.loads(output)["rows"]
+        figures[what] = row["tokens_per_second"]
+        figures["rss"] = max(figures["rss"], rss)
+    return figures
+
+
+def kv_bytes(file, tokens, bytes_per_value=2):
+    """What keys and values need at least: every token in full layers, the window in Gemma's local ones."""
+    import gguf
+    fields = gguf.GGUFReader(file).fields
+    name = fields["general.architecture"].contents()
+    get = lambda key, default=None: fields[f"{name}.{key}"].contents() if f"{name}.{key}" in fields else default
+    layers, heads = get("block_count"), get("attention.head_count")
+    head_dim = get("attention.key_length", get("embedding_length") // heads)
+    window = get("attention.sliding_window", 0)
+    tokens = int(tokens)
+    seen = [min(tokens, window) if name == "gemma3" and layer % 6 != 5 else tokens for layer in range(layers)]
+    return sum(seen) * get("attention.head_count_kv", heads) * head_dim * 2 * bytes_per_value
+
+
+# ---------------------------------------------------------------- a Q8_0 file of the same weights
+
+def write_q8_0(source, target):
+    """Same metadata, every matrix dequantised and quantised to Q8_0; vectors stay as they are."""
+    import gguf
+    target = pathlib.Path(target)
+    import numpy as np
+    reader = gguf.GGUFReader(source)
+    architecture = reader.fields["general.architecture"].contents()
+    partial = target.with_suffix(".partial")
+    writer = gguf.GGUFWriter(partial, architecture)
+    for key, field in reader.fields.items():
+        if key.startswith("GGUF.") or key in ("general.architecture", "general.file_type"):
+            continue
+        kind = field.types[0]
+        item = field.types[-1] if kind == gguf.GGUFValueType.ARRAY else None
+        writer.add_key_value(key, field.contents(), kind, sub_type=item)
+    writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0)
+    q8_0 = gguf.GGMLQuantizationType.Q8_0
+    for tensor in reader.tensors:
+        if tensor.tensor_type == q8_0 or len(tensor.shape) < 2 or tensor.shape[0] % 32:
+            writer.add_tensor(tensor.name, np.asarray(tensor.data), raw_dtype=tensor.tensor_type)
+        else:
+            values = gguf.quants.dequantize(tensor.data, tensor.tensor_type).astype(np.float32)
+            writer.add_tensor(tensor.name, gguf.quants.quantize(values, q8_0), raw_dtype=q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    partial.rename(target)
+
+
+# ---------------------------------------------------------------- the comparison
+
+def choose(arguments, name, files, context):
+    """The settings of llama.cpp that are fastest at `context`: {"prefill": (form, flash, ubatch), "decode": …}."""
+    tried = []
+    for form, file in files.items():
+        for flash in (True, False):
+            for ubatch in (512, 2048):
+                figures = run_llama(arguments, file, flash, ubatch, context)
+                tried.append({"form": form, "flash": flash, "ubatch": ubatch, **figures})
+                print(f"  {name}, llama.cpp on {form}, flash attention {'on' if flash else 'off'}, ubatch {ubatch}: "
+                      f"prefill {figures['prefill']:.1f}, decode {figures['decode']:.1f} tokens/s", file=sys.stderr)
+    best = {what: max(tried, key=lambda row: row[what]) for what in ("prefill", "decode")}
+    return {what: (row["form"], row["flash"], row["ubatch"]) for what, row in best.items()}, tried
+
+
+def describe(setting):
+    form, flash, ubatch = setting
+    return f"{form}, flash attention {'on' if flash else 'off'}, ubatch {ubatch}"
+
+
+def compare(arguments):
+    models = dict(item.split("=", 1) for item in arguments.model)
+    report = {"machine": machine(), "threads": arguments.threads, "decode_tokens": arguments.decode,
+              "rounds": arguments.rounds, "models": {}}
+    for name, path in models.items():
+        path = pathlib.Path(path)
+        files = {"packaged": path}
+        if not arguments.no_q8_0:
+            q8_0 = arguments.work / (path.stem + ".q8_0.gguf")
+            if not q8_0.exists():
+                print(f"  writing {q8_0.name}", file=sys.stderr)
+                arguments.work.mkdir(parents=True, exist_ok=True)
+                in_own_process("write_q8_0", path, q8_0)
+            files["Q8_0"] = q8_0
+        settings, tried = choose(arguments, name, files, arguments.contexts[0])
+        report["models"][name] = entry = {"file_bytes": path.stat().st_size,
+                                          "kv_bytes": {n: in_own_process("kv_bytes", path, n + arguments.decode)
+                                                       for n in arguments.contexts},
+                                          "settings": {k: describe(v) for k, v in settings.items()}, "tried": tried,
+                                          "runs": []}
+        for round_number in range(arguments.rounds):
+            for context in arguments.contexts:
+                for setting in sorted(set(settings.values())):
+                    form, flash, ubatch = setting
+                    figures = run_llama(arguments, files[form], flash, ubatch, context)
+                    entry["runs"].append({"who": "llama.cpp", "setting": describe(setting), "context": context,
+                                          "round": round_number, **figures})
+                    progress(name, "llama.cpp", context, figures)
+                if not arguments.llama_only:
+                    figures = run_tome(arguments, path, context)
+                    entry["runs"].append({"who": "tome", "context": context, "round": round_number, **figures})
+                    progress(name, "tome", context, figures)
+                if arguments.json:
+                    arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+    return report
+
+
+def progress(name, who, context, figures):
+    print(f"  {name}, {who}, {context} tokens: prefill {figures['prefill']:.1f}, decode {figures['decode']:.1f} tokens/s, "
+          f"peak {figures['rss'] / 2**20:.0f} MiB", file=sys.stderr)
+
+
+def table(report):
+    lines = ["| model | tokens | | llama.cpp | Tome | ratio | wanted |", "|---|---|---|---|---|---|---|"]
+    memory = ["| model | tokens | llama.cpp, peak MiB | Tome, peak MiB | Tome less model file and KV (16 bit), MiB |",
+              "|---|---|---|---|---|"]
+    for name, entry in report["models"].items():
+        contexts = sorted({run["context"] for run in entry["runs"]})
+        for context in contexts:
+            runs = [run for run in entry["runs"] if run["context"] == context]
+            ours = [run for run in runs if run["who"] == "tome"]
+            for what in ("prefill", "decode"):
+                theirs = [run for run in runs if run["who"] == "llama.cpp" and run["setting"] == entry["settings"][what]]
+                peer = statistics.median(run[what] for run in theirs)
+                mine = statistics.median(run[what] for run in ours) if ours else None
+                entry.setdefault("ratios", {})[f"{what}@{context}"] = mine / peer if ours else None
+                wanted = WANTED.get((what, context))
+                lines.append(f"| {name} | {context} | {what}, tokens/s | {peer:.1f} | "
+                             + (f"{mine:.1f} | {mine / peer:.2f} | " if ours else "| | ")
+                             + (f"{wanted} |" if wanted else "|"))
+            peer = statistics.median(run["rss"] for run in runs if run["who"] == "llama.cpp") / 2**20
+            if ours:
+                mine = statistics.median(run["rss"] for run in ours) / 2**20
+                extra = mine - (entry["file_bytes"] + entry["kv_bytes"][context]) / 2**20
+                memory.append(f"| {name} | {context} | {peer:.0f} | {mine:.0f} | {extra:.0f} |")
+            else:
+                memory.append(f"| {name} | {context} | {peer:.0f} | | |")
+    settings = [f"{name}: llama.cpp's best for {what}: {setting}." for name, entry in report["models"].items()
+                for what, setting in entry["settings"].items()]
+    return "\n".join(lines + [""] + memory + [""] + settings)
+
+
+def machine():
+    try:
+        version = importlib.metadata.version("llama-cpp-python")
+    except importlib.metadata.PackageNotFoundError:
+        raise SystemExit("llama-cpp-python is not installed: pip install --no-binary llama-cpp-python llama-cpp-python")
+    cpu = next((line.split(":", 1)[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
+    return {"cpu": cpu, "cores": os.cpu_count(), "load_average": os.getloadavg(), "llama_cpp_python": version,
+            "date": time.strftime("%Y-%m-%d")}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    parser.add_argument("--task", help=argparse.SUPPRESS)
+    parser.add_argument("--model", action="append", metavar="NAME=FILE", default=[])
+    parser.add_argument("--tome", type=pathlib.Path, default=pathlib.Path("build/release/tome"))
+    parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome bench")
+    parser.add_argument("--text", type=pathlib.Path, help="taken in by llama.cpp; repeated when too short")
+    parser.add_argument("--contexts", type=lambda s: [int(n) for n in s.split(",")], default=[4096, 32768])
+    parser.add_argument("--decode", type=int, default=64, help="tokens decoded after the prefill")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--timeout", type=int, default=1800)
+    parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="for the Q8_0 files")
+    parser.add_argument("--no-q8_0", action="store_true", help="the packaged file only")
+    parser.add_argument("--llama-only", action="store_true", help="leave Tome out (to try the script)")
+    parser.add_argument("--json", type=pathlib.Path, help="every run's figures, written as they come")
+    arguments = parser.parse_args()
+    if arguments.worker:
+        return worker(json.loads(arguments.worker))
+    if arguments.task:
+        task, *values = json.loads(arguments.task)
+        return print(json.dumps({"write_q8_0": write_q8_0, "kv_bytes": kv_bytes}[task](*values)))
+    if not arguments.model:
+        parser.error("--model NAME=FILE is missing")
+    if os.getloadavg()[0] > 0.5:
+        print(f"the machine is not quiet: load average {os.getloadavg()[0]:.2f}", file=sys.stderr)
+    report = compare(arguments)
+    print(table(report))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(report, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
