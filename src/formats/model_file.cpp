@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "formats/gguf_model.h"
 #include "formats/gguf_split.h"
+#include "formats/hf_model.h"
 
 namespace tome {
 namespace {
@@ -62,7 +63,10 @@ std::string_view role_name(Role role) {
 Result<std::shared_ptr<const ModelFile>> open_model_file(const std::string& path) {
   if (path.ends_with(".safetensors"))
     return fail(ErrorKind::usage, "{}: weights without their configuration: give the folder that holds them", path);
-  return open_gguf_model(path);
+  std::error_code ignored;
+  if (!std::filesystem::is_directory(path, ignored)) return open_gguf_model(path);
+  TOME_ASSIGN(ModelFile model, open_hf_folder(path));
+  return std::make_shared<const ModelFile>(std::move(model));
 }
 
 }  // namespace tome
