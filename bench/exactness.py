@@ -43,11 +43,11 @@ def write_ids(folder, ids):
     return path
 
 
-def logits_of(arguments, folder, name, model, ids, *flags):
+def logits_of(arguments, folder, name, model, ids, *flags, threads=None):
     """float32 [tokens, vocabulary], mapped."""
     path = folder / f"{name}.logits"
     run_tome(arguments, "score", "-m", model, "--tokens", write_ids(folder, ids), "--logits", path,
-             "-t", arguments.threads, *flags)
+             "-t", threads or arguments.threads, *flags)
     values = np.memmap(path, dtype="<f4", mode="r")
     if values.size % len(ids):
         raise SystemExit(f"tome score --logits: {values.size} values, expected a multiple of {len(ids)}")
@@ -99,13 +99,14 @@ def measure(arguments, model, folder):
         rows.append({"what": f"release, chunk {chunk}, against chunk 512", **figures,
                      "kept": figures["mean_kl"] <= CHUNK_KL, "limit": f"mean KL ≤ {CHUNK_KL:g}"})
         del found
-    found = logits_of(arguments, folder, "release", model, ids, "-t", "1")
+    found = logits_of(arguments, folder, "release", model, ids, threads=1)
     equal = bool((np.asarray(found).view(np.uint32) == np.asarray(base).view(np.uint32)).all())
     rows.append({"what": f"release, 1 thread, against {arguments.threads}", **compare(base, found), "kept": equal,
                  "limit": "the same bits"})
     del base, found
     window = plain[2000:2512] if with_special[:1] == plain[:1] else with_special[:1] + plain[2000:2511]
-    wanted = next((value for name, value in PERPLEXITY.items() if name in str(model)), None)
+    letters = lambda name: "".join(filter(str.isalnum, name.lower()))
+    wanted = next((value for name, value in PERPLEXITY.items() if letters(name) in letters(str(model))), None)
     perplexities = []
     for words, flags in (("fp32", ["--precision", "fp32", "--kv-type", "f32"]), ("release, KV bf16", []),
                          ("release, KV q8_0", ["--kv-type", "q8_0"])):
