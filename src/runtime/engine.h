@@ -17,9 +17,6 @@
 
 namespace tome {
 
-class Decoder;      // models/decoder.h
-class SequenceState;  // cache/layer_state.h
-
 enum class Precision { native, fp32 };   ///< fp32: the reference path, weights dequantised to fp32 row by row
 
 struct EngineOptions {
@@ -75,10 +72,11 @@ class Session {
   Status prefill_with_logits(std::span<const TokenId> tokens,
                              const std::function<void(std::uint64_t row, std::span<const float> logits)>& rows,
                              const ProgressFunction& progress = {});
-  /// As prefill, and returns per key position the attention probability of `tokens` (their mean over rows
-  /// [first_row, last_row)), weighted and summed over `heads`: [length() after the call].
-  Result<std::vector<float>> prefill_with_evidence(std::span<const TokenId> tokens, std::size_t first_row,
-                                                   std::size_t last_row, std::span<const HeadId> heads);
+  /// As prefill, in one chunk however long, and returns for each of `heads` the attention probability of every key
+  /// position, averaged over the tokens [first_row, last_row): [heads][length() after the call].
+  Result<std::vector<std::vector<float>>> prefill_with_head_evidence(std::span<const TokenId> tokens,
+                                                                     std::size_t first_row, std::size_t last_row,
+                                                                     std::span<const HeadId> heads);
   std::span<const float> logits() const;            ///< of the last token, [vocabulary]
   /// A copy that shares pages until either writes.
   std::unique_ptr<Session> fork() const;

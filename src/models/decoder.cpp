@@ -1,0 +1,290 @@
+#include "models/decoder.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "attention/partial_merge.h"
+#include "base/check.h"
+#include "base/thread_pool.h"
+#include "kernels/dequantize.h"
+
+namespace tome {
+namespace {
+
+using kernels::MatmulWeight;
+using kernels::ProductPrecision;
+
+/// Runs work(token) for every token, some tokens a task.
+template <class Work>
+void for_each_token(int tokens, const Work& work) {
+  constexpr int step = 8;
+  parallel_for((tokens + step - 1) / step, [&](std::int64_t block, int) {
+    for (int token = static_cast<int>(block) * step; token < std::min(tokens, static_cast<int>(block + 1) * step); ++token) work(token);
+  });
+}
+
+void add(float* to, const float* values, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] += values[i];
+}
+
+std::uint64_t largest_mapped(const PositionMap& map, std::uint64_t last) {
+  switch (map.kind) {
+    case PositionMap::Kind::modulo: return std::max(map(last), last + 1 >= map.period ? map.period - 1 + map.add : map(last));
+    default: return map(last);
+  }
+}
+
+}  // namespace
+
+/// Consecutive tokens of one sequence within the batch.
+struct Decoder::Run {
+  SequenceState* sequence;
+  int first, count;
+  std::uint64_t position;
+};
+
+struct Decoder::Scratch {
+  AlignedBuffer<float> hidden, normed, query, key, value, context, projected, gate, up, lse, part_output, part_lse, logits;
+  kernels::MatmulScratch matmul;
+  AttentionScratch attention;
+  std::vector<RotationRows> rows[2];             // per part of plans_[full, local]
+};
+
+Decoder::Decoder(DecoderWeights weights, const Options& options)
+    : weights_(std::move(weights)), options_(options), scratch_(std::make_unique<Scratch>()) {}
+Decoder::~Decoder() = default;
+
+const ModelConfig& Decoder::config() const { return weights_.file->config; }
+
+void Decoder::set_positions(const PositionPlan& full, const PositionPlan& local) {
+  plans_[0] = full;
+  plans_[1] = local;
+  for (int kind = 0; kind < 2; ++kind) {
+    scratch_->rows[kind].clear();
+    for (const PositionPart& part : plans_[kind].parts) scratch_->rows[kind].emplace_back(part.table);
+  }
+}
+
+Result<SequenceState> Decoder::new_state(DType kv_type) const {
+  const ModelConfig& c = config();
+  TOME_ASSIGN(const KvLayout layout, KvLayout::create(kv_type, c.kv_heads, c.head_dim));
+  std::vector<LayerState> layers;
+  for (std::size_t layer = 0; layer < c.layers; ++layer) layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : 0));
+  return SequenceState(std::move(layers));
+}
+
+std::uint64_t Decoder::kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk) const {
+  const ModelConfig& c = config();
+  const auto layout = KvLayout::create(kv_type, c.kv_heads, c.head_dim);
+  if (!layout) return 0;
+  std::uint64_t total = 0;
+  for (std::size_t layer = 0; layer < c.layers; ++layer) {
+    const std::uint64_t kept = c.local_layers[layer] ? std::min(tokens, c.sliding_window + chunk + kPageKeys) : tokens;
+    total += (kept + kPageKeys - 1) / kPageKeys * layout->page_bytes();
+  }
+  return total;
+}
+
+void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::span<HeadProbe> probes) {
+  const ModelConfig& c = config();
+  Scratch& s = *scratch_;
+  const int tokens = static_cast<int>(batch.size());
+  const auto n = static_cast<std::size_t>(tokens);
+  std::vector<Run> runs;
+  for (int i = 0; i < tokens; ++i) {
+    const BatchToken& token = batch[static_cast<std::size_t>(i)];
+    if (!runs.empty() && runs.back().sequence == token.sequence) {
+      CHECK(token.position == runs.back().position + static_cast<std::uint64_t>(runs.back().count));
+      ++runs.back().count;
+      continue;
+    }
+    CHECK(token.position == token.sequence->length());
+    for (const Run& run : runs) CHECK(run.sequence != token.sequence);
+    runs.push_back({token.sequence, i, 1, token.position});
+  }
+  s.hidden.reserve(n * c.hidden);
+  s.normed.reserve(n * c.hidden);
+  s.query.reserve(n * c.heads * c.head_dim);
+  s.key.reserve(n * c.kv_heads * c.head_dim);
+  s.value.reserve(n * c.kv_heads * c.head_dim);
+  s.context.reserve(n * c.heads * c.head_dim);
+  s.projected.reserve(n * c.hidden);
+  s.gate.reserve(n * c.feed_forward);
+  s.up.reserve(n * c.feed_forward);
+  s.lse.reserve(n * c.heads);
+
+  for_each_token(tokens, [&](int i) {
+    float* to = s.hidden.data() + static_cast<std::size_t>(i) * c.hidden;
+    const TensorView& table = weights_.token_embedding;
+    kernels::dequantize_row(table.type, table.row(static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token)), c.hidden, to);
+    if (c.embedding_scale != 1.0f)
+      for (std::size_t k = 0; k < c.hidden; ++k) to[k] *= c.embedding_scale;
+  });
+  for (std::size_t layer = 0; layer < c.layers; ++layer) {
+    attention(layer, runs, probes);
+    feed_forward(layer, tokens);
+  }
+  for (const Run& run : runs) run.sequence->set_length(run.position + static_cast<std::uint64_t>(run.count));
+  logits_of(batch, logits);
+}
+
+void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[layer];
+  Scratch& s = *scratch_;
+  const auto& k = kernels::kernels();
+  const int tokens = runs.back().first + runs.back().count, hidden = static_cast<int>(c.hidden);
+  const std::size_t dims = c.head_dim, query_width = c.heads * dims, kv_width = c.kv_heads * dims;
+  const ProductPrecision precision = options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native;
+
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
+    k.rms_norm(s.hidden.data() + at, w.attention_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
+  });
+  const MatmulWeight inputs[] = {{&w.query, s.query.data(), query_width}, {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}};
+  kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+  for (const Run& run : runs) attend(layer, run, probes);
+
+  const MatmulWeight output[] = {{&w.attention_output, s.projected.data(), c.hidden}};
+  kernels::matmul({s.context.data(), tokens, static_cast<int>(query_width)}, output, precision, s.matmul);
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
+    if (c.post_norms)
+      k.rms_norm(s.projected.data() + at, w.post_attention_norm.data(), c.norm_epsilon, hidden, s.projected.data() + at);
+    add(s.hidden.data() + at, s.projected.data() + at, c.hidden);
+  });
+}
+
+void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[layer];
+  Scratch& s = *scratch_;
+  const auto& k = kernels::kernels();
+  const bool local = c.local_layers[layer];
+  const PositionPlan& plan = plans_[local ? 1 : 0];
+  std::vector<RotationRows>& rows = s.rows[local ? 1 : 0];
+  const std::size_t dims = c.head_dim, query_width = c.heads * dims, kv_width = c.kv_heads * dims;
+  const std::uint64_t end = run.position + static_cast<std::uint64_t>(run.count);
+  const bool stored_rotated = plan.keys_stored_rotated();
+  if (stored_rotated) {
+    rows[0].assign(run.position, static_cast<std::uint64_t>(run.count));
+  } else {
+    for (std::size_t part = 0; part < plan.parts.size(); ++part) {
+      rows[part].extend(largest_mapped(plan.parts[part].query_map, end - 1));
+      rows[part].extend(largest_mapped(plan.parts[part].key_map, end - 1));
+    }
+  }
+  PagedKv& cache = run.sequence->kv(layer);
+  cache.reserve(end);
+  for_each_token(run.count, [&](int i) {
+    const auto at = static_cast<std::size_t>(run.first + i);
+    const std::uint64_t position = run.position + static_cast<std::uint64_t>(i);
+    float* query = s.query.data() + at * query_width;
+    float* key = s.key.data() + at * kv_width;
+    float* value = s.value.data() + at * kv_width;
+    if (!w.query_bias.empty()) add(query, w.query_bias.data(), query_width);
+    if (!w.key_bias.empty()) add(key, w.key_bias.data(), kv_width);
+    if (!w.value_bias.empty()) add(value, w.value_bias.data(), kv_width);
+    const auto turn = [&](float* head, const std::vector<float>& norm) {
+      if (c.qk_norm) k.rms_norm(head, norm.data(), c.norm_epsilon, static_cast<int>(dims), head);
+      if (stored_rotated)
+        rotate_head(head, dims, c.rope_pairs, rows[0], position);
+      else
+        order_pairs_as_halves(head, c.rope_dims, c.rope_pairs);
+    };
+    for (std::size_t head = 0; head < c.heads; ++head) turn(query + head * dims, w.query_norm);
+    for (std::size_t head = 0; head < c.kv_heads; ++head) {
+      turn(key + head * dims, w.key_norm);
+      cache.write(position, static_cast<std::uint32_t>(head), key + head * dims, value + head * dims);
+    }
+  });
+  cache.commit(end);
+
+  const auto first = static_cast<std::size_t>(run.first), count = static_cast<std::size_t>(run.count);
+  const PartialAttention result{s.context.data() + first * query_width, s.lse.data() + first * c.heads};
+  std::vector<AttentionRequest> requests;
+  for (std::size_t part = 0; part < plan.parts.size(); ++part) {
+    AttentionRequest request;
+    request.shape = {c.heads, c.kv_heads, c.head_dim, c.attention_scale * plan.parts[part].table.softmax_scale};
+    request.keys = &cache;
+    request.queries = s.query.data() + first * query_width;
+    request.query_stride = query_width;
+    request.first_position = run.position;
+    request.tokens = run.count;
+    request.visible = {cache.window(), plan.parts[part].keys};
+    if (!stored_rotated) request.rotation = {&plan.parts[part], &rows[part]};
+    request.fp32 = options_.fp32;
+    requests.push_back(request);
+  }
+  flash_attention(requests[0], result, s.attention);
+  for (std::size_t part = 1; part < requests.size(); ++part) {
+    s.part_output.reserve(count * query_width);
+    s.part_lse.reserve(count * c.heads);
+    flash_attention(requests[part], {s.part_output.data(), s.part_lse.data()}, s.attention);
+    for (std::size_t row = 0; row < count * c.heads; ++row)
+      merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row], dims);
+  }
+  for (HeadProbe& probe : probes) {
+    if (probe.layer != layer || static_cast<int>(probe.first) < run.first || static_cast<int>(probe.last) > run.first + run.count) continue;
+    probe.probabilities.resize(end, 0.0f);
+    for (const AttentionRequest& request : requests)
+      add_attention_probabilities(request, probe.head, result.lse, static_cast<int>(probe.first) - run.first,
+                                  static_cast<int>(probe.last) - run.first, probe.probabilities, s.attention);
+  }
+  cache.drop_invisible();
+}
+
+void Decoder::feed_forward(std::size_t layer, int tokens) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[layer];
+  Scratch& s = *scratch_;
+  const auto& k = kernels::kernels();
+  const int hidden = static_cast<int>(c.hidden), width = static_cast<int>(c.feed_forward);
+  const ProductPrecision precision = options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native;
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
+    k.rms_norm(s.hidden.data() + at, w.feed_forward_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
+  });
+  const MatmulWeight inputs[] = {{&w.gate, s.gate.data(), c.feed_forward}, {&w.up, s.up.data(), c.feed_forward}};
+  kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.feed_forward;
+    const auto gated = c.activation == Activation::silu ? k.gated_silu : k.gated_gelu_tanh;
+    gated(s.gate.data() + at, s.up.data() + at, width, s.gate.data() + at);
+  });
+  const MatmulWeight output[] = {{&w.down, s.projected.data(), c.hidden}};
+  kernels::matmul({s.gate.data(), tokens, width}, output, precision, s.matmul);
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
+    if (c.post_norms)
+      k.rms_norm(s.projected.data() + at, w.post_feed_forward_norm.data(), c.norm_epsilon, hidden, s.projected.data() + at);
+    add(s.hidden.data() + at, s.projected.data() + at, c.hidden);
+  });
+}
+
+void Decoder::logits_of(const Batch& batch, const LogitsFunction& logits) {
+  constexpr std::size_t step = 64;  // rows at a time: a vocabulary of 262144 makes 1 MiB a row
+  const ModelConfig& c = config();
+  Scratch& s = *scratch_;
+  std::vector<std::size_t> wanted;
+  for (std::size_t i = 0; i < batch.size(); ++i)
+    if (batch[i].wants_logits) wanted.push_back(i);
+  for (std::size_t start = 0; start < wanted.size(); start += step) {
+    const std::size_t count = std::min(step, wanted.size() - start);
+    for (std::size_t row = 0; row < count; ++row)
+      kernels::kernels().rms_norm(s.hidden.data() + wanted[start + row] * c.hidden, weights_.output_norm.data(), c.norm_epsilon,
+                                  static_cast<int>(c.hidden), s.normed.data() + row * c.hidden);
+    s.logits.reserve(count * c.vocabulary);
+    const MatmulWeight output[] = {{&weights_.output, s.logits.data(), c.vocabulary}};
+    kernels::matmul({s.normed.data(), static_cast<int>(count), static_cast<int>(c.hidden)}, output,
+                    options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native, s.matmul);
+    for (std::size_t row = 0; row < count; ++row) {
+      const std::span<float> values(s.logits.data() + row * c.vocabulary, c.vocabulary);
+      if (c.final_logit_softcap > 0.0f)
+        for (float& value : values) value = c.final_logit_softcap * std::tanh(value / c.final_logit_softcap);
+      logits(wanted[start + row], values);
+    }
+  }
+}
+
+}  // namespace tome

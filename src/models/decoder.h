@@ -1,0 +1,53 @@
+#pragma once
+// The forward pass of a decoder-only transformer: llama, qwen2, qwen3 and gemma3 are this one graph, told apart by
+// ModelConfig (families/registry.h says how). Attention, positions and states come in from the runtime; the Decoder owns
+// weights' views and scratch. One call at a time.
+#include <functional>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "attention/flash.h"
+#include "kernels/matmul.h"
+#include "models/batch.h"
+#include "models/weights.h"
+#include "position/position_plan.h"
+
+namespace tome {
+
+class Decoder {
+ public:
+  struct Options {
+    bool fp32 = false;      ///< the reference path: fp32 products, weights dequantised row by row
+  };
+  Decoder(DecoderWeights weights, const Options& options);
+  ~Decoder();
+
+  const ModelConfig& config() const;
+  /// Positions of full-attention and of sliding-window layers, from now on. Plans are copied.
+  void set_positions(const PositionPlan& full, const PositionPlan& local);
+  /// A state for one sequence. Errors: as KvLayout::create.
+  Result<SequenceState> new_state(DType kv_type) const;
+  /// Bytes that states take for keys and values at `tokens` tokens, chunks of `chunk`.
+  std::uint64_t kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk) const;
+
+  /// Receives the logits [vocabulary] of batch[index], in order, for each token that wants them; valid during the call.
+  using LogitsFunction = std::function<void(std::size_t index, std::span<const float> logits)>;
+  /// Runs the batch; states take its tokens in.
+  void forward(const Batch& batch, const LogitsFunction& logits, std::span<HeadProbe> probes = {});
+
+ private:
+  struct Scratch;
+  struct Run;
+  void attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
+  void attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes);
+  void feed_forward(std::size_t layer, int tokens);
+  void logits_of(const Batch& batch, const LogitsFunction& logits);
+
+  DecoderWeights weights_;
+  Options options_;
+  PositionPlan plans_[2];   // [full, local]
+  std::unique_ptr<Scratch> scratch_;
+};
+
+}  // namespace tome

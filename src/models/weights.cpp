@@ -1,0 +1,73 @@
+#include "models/weights.h"
+
+#include "kernels/dequantize.h"
+
+namespace tome {
+namespace {
+
+Result<TensorView> matrix(const ModelFile& file, Role role, int layer) {
+  const TensorView* found = file.find(role, layer);
+  if (found == nullptr) return fail(ErrorKind::format, "{}: layer {}: tensor '{}' is missing", file.path, layer, role_name(role));
+  return *found;
+}
+
+/// `offset` is added to norm weights of files that store weight − 1.
+Result<std::vector<float>> vector(const ModelFile& file, Role role, int layer, float offset) {
+  TOME_ASSIGN(const TensorView view, matrix(file, role, layer));
+  std::vector<float> values(view.elements());
+  kernels::dequantize_row(view.type, view.data, values.size(), values.data());
+  for (float& value : values) value += offset;
+  return values;
+}
+
+Result<std::vector<float>> optional_vector(const ModelFile& file, Role role, int layer) {
+  if (file.find(role, layer) == nullptr) return std::vector<float>();
+  return vector(file, role, layer, 0.0f);
+}
+
+Result<LayerWeights> load_layer(const ModelFile& file, int layer) {
+  const ModelConfig& config = file.config;
+  const float offset = config.norm_weight_offset;
+  LayerWeights weights;
+  TOME_ASSIGN(weights.attention_norm, vector(file, Role::attention_norm, layer, offset));
+  TOME_ASSIGN(weights.feed_forward_norm, vector(file, Role::feed_forward_norm, layer, offset));
+  if (config.qk_norm) {
+    TOME_ASSIGN(weights.query_norm, vector(file, Role::query_norm, layer, offset));
+    TOME_ASSIGN(weights.key_norm, vector(file, Role::key_norm, layer, offset));
+  }
+  if (config.post_norms) {
+    TOME_ASSIGN(weights.post_attention_norm, vector(file, Role::post_attention_norm, layer, offset));
+    TOME_ASSIGN(weights.post_feed_forward_norm, vector(file, Role::post_feed_forward_norm, layer, offset));
+  }
+  TOME_ASSIGN(weights.query_bias, optional_vector(file, Role::query_bias, layer));
+  TOME_ASSIGN(weights.key_bias, optional_vector(file, Role::key_bias, layer));
+  TOME_ASSIGN(weights.value_bias, optional_vector(file, Role::value_bias, layer));
+  TOME_ASSIGN(weights.query, matrix(file, Role::query, layer));
+  TOME_ASSIGN(weights.key, matrix(file, Role::key, layer));
+  TOME_ASSIGN(weights.value, matrix(file, Role::value, layer));
+  TOME_ASSIGN(weights.attention_output, matrix(file, Role::attention_output, layer));
+  TOME_ASSIGN(weights.gate, matrix(file, Role::gate, layer));
+  TOME_ASSIGN(weights.up, matrix(file, Role::up, layer));
+  TOME_ASSIGN(weights.down, matrix(file, Role::down, layer));
+  return weights;
+}
+
+}  // namespace
+
+Result<DecoderWeights> load_decoder_weights(std::shared_ptr<const ModelFile> file) {
+  DecoderWeights weights;
+  TOME_ASSIGN(weights.token_embedding, matrix(*file, Role::token_embedding, -1));
+  weights.output = weights.token_embedding;
+  if (!file->config.tied_embeddings) {
+    TOME_ASSIGN(weights.output, matrix(*file, Role::output, -1));
+  }
+  TOME_ASSIGN(weights.output_norm, vector(*file, Role::output_norm, -1, file->config.norm_weight_offset));
+  for (int layer = 0; layer < static_cast<int>(file->config.layers); ++layer) {
+    TOME_ASSIGN(auto loaded, load_layer(*file, layer));
+    weights.layers.push_back(std::move(loaded));
+  }
+  weights.file = std::move(file);
+  return weights;
+}
+
+}  // namespace tome

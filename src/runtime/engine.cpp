@@ -1,0 +1,72 @@
+#include "runtime/engine.h"
+
+#include "base/cpu_features.h"
+#include "base/thread_pool.h"
+#include "runtime/engine_parts.h"
+#include "runtime/memory_at_hand.h"
+
+namespace tome {
+namespace {
+
+constexpr std::uint64_t kWorkingMemory = std::uint64_t{300} << 20;  ///< scratch beside weights and KV
+
+double gibibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(1u << 30); }
+
+}  // namespace
+
+Engine::Engine() : parts_(std::make_unique<Parts>()) {}
+Engine::~Engine() = default;
+
+Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
+  TOME_TRY(check_isa_environment());
+  if (options.chunk == 0) return fail(ErrorKind::usage, "--chunk: found 0, expected at least 1");
+  set_thread_count(options.threads);
+  auto engine = std::shared_ptr<Engine>(new Engine());
+  Parts& parts = *engine->parts_;
+  parts.options = options;
+  if (options.precision == Precision::fp32) parts.options.kv_type = DType::f32;
+  TOME_ASSIGN(parts.model, open_model_file(options.model));
+  TOME_ASSIGN(parts.tokenizer, Tokenizer::create(parts.model->tokenizer));
+  TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model));
+  parts.decoder = std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
+  TOME_TRY(parts.decoder->new_state(parts.options.kv_type));
+  TOME_TRY(engine->fit(parts.model->config.context_length));
+  return engine;
+}
+
+const ModelFile& Engine::model() const { return *parts_->model; }
+const Tokenizer& Engine::tokenizer() const { return *parts_->tokenizer; }
+const EngineOptions& Engine::options() const { return parts_->options; }
+const PositionPlan& Engine::positions() const { return parts_->plans->full; }
+
+Status Engine::fit(std::uint64_t needed) {
+  const ModelConfig& config = parts_->model->config;
+  const PositionOptions options =
+      parts_->options.automatic_positions ? automatic_options(config, needed) : parts_->options.positions;
+  auto plans = std::make_shared<PositionPlans>();
+  TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
+  plans->local = plan_local_positions(config);
+  plans->fingerprint = plans->full.fingerprint();
+  parts_->plans = std::move(plans);
+  return {};
+}
+
+std::uint64_t Engine::kv_bytes(std::uint64_t tokens) const {
+  return parts_->decoder->kv_bytes(parts_->options.kv_type, tokens, parts_->options.chunk);
+}
+
+Result<std::unique_ptr<Session>> Engine::new_session(std::uint64_t max_tokens) {
+  const std::uint64_t needed = kv_bytes(max_tokens) + kWorkingMemory, at_hand = memory_at_hand();
+  if (needed > at_hand)
+    return fail(ErrorKind::memory,
+                "not enough memory: {} tokens need {:.2f} GiB ({:.2f} for keys and values in {}), {:.2f} GiB are at hand; "
+                "a smaller --kv-type or a shorter text needs less",
+                max_tokens, gibibytes(needed), gibibytes(kv_bytes(max_tokens)), dtype_name(parts_->options.kv_type),
+                gibibytes(at_hand));
+  TOME_ASSIGN(SequenceState state, parts_->decoder->new_state(parts_->options.kv_type));
+  auto session = std::unique_ptr<Session>(new Session());
+  session->parts_ = std::make_unique<Session::Parts>(Session::Parts{parts_.get(), parts_->plans, max_tokens, std::move(state), {}, {}});
+  return session;
+}
+
+}  // namespace tome

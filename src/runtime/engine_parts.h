@@ -1,0 +1,42 @@
+#pragma once
+// What Engine and Session hold: private to runtime/engine.cpp and runtime/session.cpp.
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "models/decoder.h"
+#include "runtime/engine.h"
+
+namespace tome {
+
+struct PositionPlans {
+  PositionPlan full, local;
+  std::string fingerprint;
+};
+
+struct Engine::Parts {
+  EngineOptions options;
+  std::shared_ptr<const ModelFile> model;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::unique_ptr<Decoder> decoder;
+  std::shared_ptr<const PositionPlans> plans;          ///< of sessions made from now on
+  std::shared_ptr<const PositionPlans> active_plans;   ///< what the decoder is set to
+
+  /// Sets the decoder to a session's positions.
+  void use(const std::shared_ptr<const PositionPlans>& wanted) {
+    if (active_plans == wanted) return;
+    decoder->set_positions(wanted->full, wanted->local);
+    active_plans = wanted;
+  }
+};
+
+struct Session::Parts {
+  Engine::Parts* engine;                               ///< outlives the session
+  std::shared_ptr<const PositionPlans> plans;
+  std::uint64_t max_tokens;
+  SequenceState state;
+  std::vector<TokenId> tokens;
+  std::vector<float> logits;
+};
+
+}  // namespace tome
