@@ -20,19 +20,19 @@ std::string_view stop_reason_name(StopReason reason);  ///< "end_token", "stop_s
 
 struct GenerationOptions {
   std::uint64_t max_tokens = 128;
-  SamplingOptions sampling;
-  std::vector<std::string> stop;                  ///< text at which the answer ends; not part of it
-  bool ignore_end_tokens = false;                 ///< go on to max_tokens
-  bool skip_leading_space = false;                ///< white space before the first word is dropped, stops in it too
-  std::size_t top_log_probabilities = 0;          ///< per token, the n most likely; 0: none are kept
-  bool log_probabilities = false;                 ///< of the chosen tokens
-  std::function<void(std::string_view)> on_text;  ///< whole UTF-8 characters, as soon as they are certain
+  SamplingOptions sampling = {};
+  std::vector<std::string> stop = {};     ///< text at which the answer ends; not part of it
+  bool ignore_end_tokens = false;         ///< go on to max_tokens
+  bool skip_leading_space = false;        ///< white space before the first word is dropped, stops in it too
+  std::size_t top_log_probabilities = 0;  ///< per token, the n most likely; 0: none are kept
+  bool log_probabilities = false;         ///< of the chosen tokens
+  std::function<void(std::string_view)> on_text = {};  ///< whole UTF-8 characters, as soon as they are certain
 };
 
 struct GeneratedToken {
   TokenId id = 0;
   double log_probability = 0;  ///< under the raw logits, when asked for
-  std::vector<TokenLogProbability> top;
+  std::vector<TokenLogProbability> top = {};
 };
 
 struct GenerationResult {
