@@ -94,7 +94,7 @@ Result<HttpReply> http_get(const HttpRequest& request, const HttpSink& sink) {
   curl_easy_setopt(handle, CURLOPT_URL, request.url.c_str());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(handle, CURLOPT_FOLLOWLOCATION, request.follow ? 1L : 0L);
   curl_easy_setopt(handle, CURLOPT_MAXREDIRS, 10L);
   curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(handle, CURLOPT_USERAGENT, "tome");
@@ -122,6 +122,9 @@ Result<HttpReply> http_get(const HttpRequest& request, const HttpSink& sink) {
     return fail(ErrorKind::network, "[http] {}: {}", request.url, message.empty() ? curl_easy_strerror(code) : message);
   }
   TOME_TRY(announce(transfer));  // an empty body
+  const char* redirect = nullptr;
+  curl_easy_getinfo(handle, CURLINFO_REDIRECT_URL, &redirect);
+  if (redirect != nullptr) transfer.reply.redirect_url = redirect;
   return transfer.reply;
 }
 

@@ -17,6 +17,7 @@ struct HttpRequest {
   std::string token = {};         ///< sent to the first host only
   std::uint64_t range_begin = 0;  ///< 0: the whole
   bool head = false;
+  bool follow = true;           ///< redirects; otherwise they are replies with a redirect_url
   double stall_seconds = 60.0;  ///< no byte for this long: given up
 };
 
@@ -25,6 +26,7 @@ struct HttpReply {
   /// Lower-case names. Of redirects, too: the last value wins, except x-linked-* and x-repo-commit, which only the
   /// first host sends.
   std::map<std::string, std::string> headers;
+  std::string redirect_url = {};  ///< absolute, of a 3xx that was not followed
   std::string header(const std::string& name) const {
     const auto found = headers.find(name);
     return found == headers.end() ? std::string() : found->second;
