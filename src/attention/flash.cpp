@@ -19,8 +19,8 @@ using kernels::SoftmaxTile;
 
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 constexpr double kLog2E = 1.4426950408889634;
-constexpr int kTileRows = 192;          ///< query rows of a tile: positions × group
-constexpr int kTilePages = 4;           ///< pages of keys a softmax step takes at once
+constexpr int kTileRows = 192;  ///< query rows of a tile: positions × group
+constexpr int kTilePages = 4;   ///< pages of keys a softmax step takes at once
 constexpr int kTileKeys = kTilePages * static_cast<int>(kPageKeys);
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
@@ -38,7 +38,9 @@ template <>
 struct Kernels<std::uint16_t> {
   static void product(const PanelProduct<std::uint16_t>& p) { kernels::kernels().panel_product_bf16(p); }
   static void softmax(const SoftmaxTile<std::uint16_t>& t) { kernels::kernels().softmax_tile_bf16(t); }
-  static void convert(const float* from, std::size_t count, std::uint16_t* to) { kernels::kernels().to_bf16(from, count, to); }
+  static void convert(const float* from, std::size_t count, std::uint16_t* to) {
+    kernels::kernels().to_bf16(from, count, to);
+  }
 };
 
 std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
@@ -77,8 +79,8 @@ struct TileMemory {
 
 /// Copies, rotates where the part asks for it, scales by score_scale · log2 e and converts the rows of a query tile.
 template <class Element>
-void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, std::uint32_t first_head,
-                  std::uint32_t head_count, TileMemory<Element>& memory) {
+void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
+                  std::uint32_t first_head, std::uint32_t head_count, TileMemory<Element>& memory) {
   const std::size_t dims = r.shape.head_dim;
   const std::uint32_t group = r.shape.heads / r.shape.kv_heads;
   float row[1024];
@@ -86,7 +88,8 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
   for (int token = 0; token < tokens; ++token) {
     const std::uint64_t position = r.first_position + static_cast<std::uint64_t>(first_token + token);
     for (std::uint32_t head = 0; head < head_count; ++head) {
-      std::copy_n(r.queries + static_cast<std::size_t>(first_token + token) * r.query_stride + (kv_head * group + first_head + head) * dims,
+      std::copy_n(r.queries + static_cast<std::size_t>(first_token + token) * r.query_stride +
+                      (kv_head * group + first_head + head) * dims,
                   dims, row);
       double scale = static_cast<double>(r.shape.score_scale) * kLog2E;
       if (r.rotation.part != nullptr) {
@@ -98,23 +101,31 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
           scale *= std::max(1.0, std::log(static_cast<double>(position) + 1.0) / std::log(part.log_base));
       }
       for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= static_cast<float>(scale);
-      Kernels<Element>::convert(row, dims, memory.queries + (static_cast<std::size_t>(token) * head_count + head) * dims);
+      Kernels<Element>::convert(row, dims,
+                                memory.queries + (static_cast<std::size_t>(token) * head_count + head) * dims);
     }
   }
 }
 
 /// Scores of a tile against `count` pages from `page` on; keys outside a row's interval become −∞.
 template <class Element>
-void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, const KeyTile<Element>* tiles, std::uint64_t page,
-                 int count, int first_token, int tokens, int heads) {
+void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, const KeyTile<Element>* tiles,
+                 std::uint64_t page, int count, int first_token, int tokens, int heads) {
   const int rows = tokens * heads, dims = static_cast<int>(r.shape.head_dim);
   for (int i = 0; i < count; ++i)
-    Kernels<Element>::product({.a = memory.queries, .a_stride = static_cast<std::size_t>(dims), .panels = &tiles[i].keys,
-                               .panel_count = 1, .k_each = dims, .c = memory.scores + i * static_cast<int>(kPageKeys),
-                               .c_stride = kTileKeys, .rows = rows, .accumulate = Accumulate::no});
+    Kernels<Element>::product({.a = memory.queries,
+                               .a_stride = static_cast<std::size_t>(dims),
+                               .panels = &tiles[i].keys,
+                               .panel_count = 1,
+                               .k_each = dims,
+                               .c = memory.scores + i * static_cast<int>(kPageKeys),
+                               .c_stride = kTileKeys,
+                               .rows = rows,
+                               .accumulate = Accumulate::no});
   const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
   const std::uint64_t first_key = page * kPageKeys, end_key = first_key + static_cast<std::uint64_t>(count) * kPageKeys;
-  if (r.visible.coverage(first_query, first_query + static_cast<std::uint64_t>(tokens) - 1, first_key, end_key - 1) == TileCoverage::all)
+  if (r.visible.coverage(first_query, first_query + static_cast<std::uint64_t>(tokens) - 1, first_key, end_key - 1) ==
+      TileCoverage::all)
     return;
   for (int token = 0; token < tokens; ++token) {
     const KeyInterval seen = r.visible.of(first_query + static_cast<std::uint64_t>(token));
@@ -128,8 +139,8 @@ void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, c
 }
 
 template <class Element>
-void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, KeyInterval keys, float* output,
-              float* lse, TileMemory<Element>& memory) {
+void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, KeyInterval keys,
+              float* output, float* lse, TileMemory<Element>& memory) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
   const std::size_t dims = r.shape.head_dim, columns = layout.value_panels() * 64;
@@ -143,31 +154,49 @@ void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token,
     const int count = static_cast<int>(std::min<std::uint64_t>(kTilePages, last_page - page));
     KeyTile<Element> tiles[kTilePages];
     for (int i = 0; i < count; ++i)
-      tiles[i] = load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
-                                        memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
+      tiles[i] =
+          load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
+                                 memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
     score_pages(r, memory, tiles, page, count, first_token, tokens, group);
-    Kernels<Element>::softmax({.scores = memory.scores, .score_stride = kTileKeys, .rows = rows,
-                               .keys = count * static_cast<int>(kPageKeys), .reference = memory.reference, .sum = memory.sum,
-                               .output = memory.output, .output_stride = columns, .output_columns = static_cast<int>(columns),
-                               .probabilities = memory.probabilities, .probability_stride = kTileKeys});
+    Kernels<Element>::softmax({.scores = memory.scores,
+                               .score_stride = kTileKeys,
+                               .rows = rows,
+                               .keys = count * static_cast<int>(kPageKeys),
+                               .reference = memory.reference,
+                               .sum = memory.sum,
+                               .output = memory.output,
+                               .output_stride = columns,
+                               .output_columns = static_cast<int>(columns),
+                               .probabilities = memory.probabilities,
+                               .probability_stride = kTileKeys});
     for (std::uint32_t panel = 0; panel < layout.value_panels(); ++panel) {
       const Element* panels[kTilePages];
       for (int i = 0; i < count; ++i) panels[i] = tiles[i].values + panel * kPageKeys * 64;
-      Kernels<Element>::product({.a = memory.probabilities, .a_stride = kTileKeys, .panels = panels, .panel_count = count,
-                                 .k_each = static_cast<int>(kPageKeys), .c = memory.output + panel * 64, .c_stride = columns,
-                                 .rows = rows, .accumulate = Accumulate::yes});
+      Kernels<Element>::product({.a = memory.probabilities,
+                                 .a_stride = kTileKeys,
+                                 .panels = panels,
+                                 .panel_count = count,
+                                 .k_each = static_cast<int>(kPageKeys),
+                                 .c = memory.output + panel * 64,
+                                 .c_stride = columns,
+                                 .rows = rows,
+                                 .accumulate = Accumulate::yes});
     }
   }
   for (int row = 0; row < rows; ++row) {
     const auto token = static_cast<std::size_t>(first_token + row / group);
-    const auto head = static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(group) + static_cast<std::size_t>(row % group);
+    const auto head =
+        static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(group) + static_cast<std::size_t>(row % group);
     const float total = memory.sum[row];
     const float inverse = total > 0.0f ? 1.0f / total : 0.0f;
     const float* from = memory.output + static_cast<std::size_t>(row) * columns;
     float* to = output + token * r.shape.heads * dims + head * dims;
     for (std::size_t dim = 0; dim < dims; ++dim) to[dim] = from[dim] * inverse;
     lse[token * r.shape.heads + head] =
-        total > 0.0f ? static_cast<float>((static_cast<double>(memory.reference[row]) + std::log2(static_cast<double>(total))) / kLog2E) : kNothing;
+        total > 0.0f
+            ? static_cast<float>((static_cast<double>(memory.reference[row]) + std::log2(static_cast<double>(total))) /
+                                 kLog2E)
+            : kNothing;
   }
 }
 
@@ -186,8 +215,10 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   const std::uint64_t span = end_key > first_key ? end_key - first_key : 0;
   const std::int64_t base_tasks = tiles * r.shape.kv_heads;
   const auto wanted = static_cast<std::uint64_t>(base_tasks >= kEnoughTasks ? 1 : kWantedTasks / base_tasks);
-  const std::uint64_t split_keys = std::max(kLeastSplitKeys, ((span + wanted - 1) / wanted + kTileKeys - 1) / kTileKeys * kTileKeys);
-  const std::int64_t splits = wanted == 1 ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>((span + split_keys - 1) / split_keys));
+  const std::uint64_t split_keys =
+      std::max(kLeastSplitKeys, ((span + wanted - 1) / wanted + kTileKeys - 1) / kTileKeys * kTileKeys);
+  const std::int64_t splits =
+      wanted == 1 ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>((span + split_keys - 1) / split_keys));
   const std::size_t output_size = static_cast<std::size_t>(r.tokens) * r.shape.heads * r.shape.head_dim;
   const std::size_t lse_size = static_cast<std::size_t>(r.tokens) * r.shape.heads;
   if (splits > 1) {
@@ -197,16 +228,20 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   parallel_for(base_tasks * splits, [&](std::int64_t index, int thread) {
     const std::int64_t split = index % splits, tile = tiles - 1 - index / splits / r.shape.kv_heads;  // longest first
     const auto kv_head = static_cast<std::uint32_t>(index / splits % r.shape.kv_heads);
-    const int first_token = static_cast<int>(tile) * tile_tokens, tokens = std::min(tile_tokens, r.tokens - first_token);
+    const int first_token = static_cast<int>(tile) * tile_tokens,
+              tokens = std::min(tile_tokens, r.tokens - first_token);
     const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
-    KeyInterval keys{r.visible.of(first_query).begin, r.visible.of(first_query + static_cast<std::uint64_t>(tokens) - 1).end};
+    KeyInterval keys{r.visible.of(first_query).begin,
+                     r.visible.of(first_query + static_cast<std::uint64_t>(tokens) - 1).end};
     if (splits > 1) {
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
       keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
     }
     TileMemory<Element> memory;
-    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout, tile_tokens * group, &memory);
-    float* output = splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
+    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout,
+                               tile_tokens * group, &memory);
+    float* output =
+        splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
     float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
     run_tile(r, kv_head, first_token, tokens, keys, output, lse, memory);
   });
@@ -237,22 +272,27 @@ void add_probabilities(const AttentionRequest& r, std::uint32_t head, const floa
   const std::uint64_t tasks = (pages - first_page + kTilePages - 1) / kTilePages;
   parallel_for(static_cast<std::int64_t>(tasks), [&](std::int64_t index, int thread) {
     TileMemory<Element> memory;
-    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout, kTileRows, &memory);
+    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout,
+                               kTileRows, &memory);
     const std::uint64_t page = first_page + static_cast<std::uint64_t>(index) * kTilePages;
     const int count = static_cast<int>(std::min<std::uint64_t>(kTilePages, pages - page));
     KeyTile<Element> tiles[kTilePages];
     for (int i = 0; i < count; ++i)
-      tiles[i] = load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
-                                        memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
+      tiles[i] =
+          load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
+                                 memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
     for (int token = first_token; token < last_token; token += kTileRows) {
       const int tokens = std::min(kTileRows, last_token - token);
       load_queries(r, kv_head, token, tokens, head % group, 1, memory);
       score_pages(r, memory, tiles, page, count, token, tokens, 1);
       for (int row = 0; row < tokens; ++row) {
-        const double row_lse = static_cast<double>(lse[static_cast<std::size_t>(token + row) * r.shape.heads + head]) * kLog2E;
+        const double row_lse =
+            static_cast<double>(lse[static_cast<std::size_t>(token + row) * r.shape.heads + head]) * kLog2E;
         const float* scores = memory.scores + static_cast<std::size_t>(row) * kTileKeys;
-        for (std::uint64_t key = page * kPageKeys; key < std::min(end, (page + static_cast<std::uint64_t>(count)) * kPageKeys); ++key)
-          probabilities[key] += static_cast<float>(std::exp2(static_cast<double>(scores[key - page * kPageKeys]) - row_lse));
+        for (std::uint64_t key = page * kPageKeys;
+             key < std::min(end, (page + static_cast<std::uint64_t>(count)) * kPageKeys); ++key)
+          probabilities[key] +=
+              static_cast<float>(std::exp2(static_cast<double>(scores[key - page * kPageKeys]) - row_lse));
       }
     }
   });

@@ -18,31 +18,31 @@ struct AttentionShape {
   std::uint32_t heads = 0;
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
-  float score_scale = 1.0f;              ///< multiplies q · k
+  float score_scale = 1.0f;  ///< multiplies q · k
 };
 
 /// How queries and keys of one part of a plan turn. Absent: queries come rotated and keys are stored rotated.
 struct PartRotation {
   const PositionPart* part = nullptr;
-  const RotationRows* rows = nullptr;    ///< covers every mapped position
+  const RotationRows* rows = nullptr;  ///< covers every mapped position
 };
 
 struct AttentionRequest {
   AttentionShape shape;
-  const PagedKv* keys = nullptr;         ///< holds every visible key, the chunk's own included
-  const float* queries = nullptr;        ///< [tokens, heads · head_dim]
+  const PagedKv* keys = nullptr;   ///< holds every visible key, the chunk's own included
+  const float* queries = nullptr;  ///< [tokens, heads · head_dim]
   std::size_t query_stride = 0;
   std::uint64_t first_position = 0;
   int tokens = 0;
   VisibleKeys visible;
   PartRotation rotation;
-  bool fp32 = false;                     ///< products in fp32 even where the machine multiplies bf16
+  bool fp32 = false;  ///< products in fp32 even where the machine multiplies bf16
 };
 
 /// The contract of every attention routine: normalised fp32 output and its natural-logarithmic LSE (−∞: saw no key).
 struct PartialAttention {
-  float* output = nullptr;               ///< [tokens, heads · head_dim], contiguous
-  float* lse = nullptr;                  ///< [tokens, heads]
+  float* output = nullptr;  ///< [tokens, heads · head_dim], contiguous
+  float* lse = nullptr;     ///< [tokens, heads]
 };
 
 /// Reusable memory; one owner, one call at a time.
@@ -54,7 +54,8 @@ struct AttentionScratch {
 void flash_attention(const AttentionRequest& request, const PartialAttention& result, AttentionScratch& scratch);
 
 /// Σ over tokens [first_token, last_token) of the attention probability of each key for one head, added to
-/// probabilities[key position], given the LSE of a finished flash_attention (for plans of several parts: the merged one).
+/// probabilities[key position], given the LSE of a finished flash_attention (for plans of several parts: the merged
+/// one).
 void add_attention_probabilities(const AttentionRequest& request, std::uint32_t head, const float* lse, int first_token,
                                  int last_token, std::span<float> probabilities, AttentionScratch& scratch);
 

@@ -13,8 +13,8 @@ std::size_t key_tile_elements(const KvLayout& layout) {
 std::size_t key_tile_floats(const KvLayout& layout) { return kPageKeys * layout.head_dim; }
 
 template <class Element>
-KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::uint32_t kv_head, const PartRotation& rotation,
-                               Element* scratch, float* rows) {
+KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::uint32_t kv_head,
+                               const PartRotation& rotation, Element* scratch, float* rows) {
   constexpr bool bf16 = std::is_same_v<Element, std::uint16_t>;
   const KvLayout& layout = cache.layout();
   const std::byte* bytes = cache.page(page);
@@ -33,8 +33,8 @@ KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::ui
       const std::uint64_t key = page * kPageKeys + slot;
       if (key >= cache.length()) break;
       const std::uint64_t position = rotation.part->key_map(key);
-      kernels::kernels().rotate_halves(rows + slot * dims, rotation.rows->cosine(position), rotation.rows->sine(position),
-                                       static_cast<int>(rotation.rows->half()));
+      kernels::kernels().rotate_halves(rows + slot * dims, rotation.rows->cosine(position),
+                                       rotation.rows->sine(position), static_cast<int>(rotation.rows->half()));
     }
   }
   const auto* key_rows = reinterpret_cast<const std::byte*>(rows);
@@ -53,7 +53,8 @@ KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::ui
     for (std::size_t slot = 0; slot < kPageKeys; ++slot) {
       const float* from = rows + slot * dims + first;
       if constexpr (bf16) {
-        for (std::size_t dim = 0; dim < count; ++dim) values[(slot / 2 * 64 + dim) * 2 + slot % 2] = f32_to_bf16(from[dim]);
+        for (std::size_t dim = 0; dim < count; ++dim)
+          values[(slot / 2 * 64 + dim) * 2 + slot % 2] = f32_to_bf16(from[dim]);
       } else {
         std::copy_n(from, count, values + slot * 64);
       }
@@ -62,8 +63,9 @@ KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::ui
   return tile;
 }
 
-template KeyTile<float> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&, float*, float*);
-template KeyTile<std::uint16_t> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&, std::uint16_t*,
-                                              float*);
+template KeyTile<float> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&, float*,
+                                      float*);
+template KeyTile<std::uint16_t> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&,
+                                              std::uint16_t*, float*);
 
 }  // namespace tome

@@ -1,6 +1,7 @@
 #pragma once
 // One page of keys and values as the panels of a product: straight from the cache where its layout is the product's, or
-// unpacked (and rotated, for plans that store keys un-rotated) into scratch. Stateless; any thread with its own scratch.
+// unpacked (and rotated, for plans that store keys un-rotated) into scratch. Stateless; any thread with its own
+// scratch.
 #include <cstddef>
 #include <cstdint>
 
@@ -19,10 +20,11 @@ std::size_t key_tile_elements(const KvLayout& layout);
 std::size_t key_tile_floats(const KvLayout& layout);
 
 template <class Element>
-KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::uint32_t kv_head, const PartRotation& rotation,
-                               Element* scratch, float* rows);
+KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::uint32_t kv_head,
+                               const PartRotation& rotation, Element* scratch, float* rows);
 
-extern template KeyTile<float> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&, float*, float*);
+extern template KeyTile<float> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&, float*,
+                                             float*);
 extern template KeyTile<std::uint16_t> load_key_tile(const PagedKv&, std::uint64_t, std::uint32_t, const PartRotation&,
                                                      std::uint16_t*, float*);
 

@@ -6,15 +6,24 @@ KeyInterval VisibleKeys::of(std::uint64_t query) const {
   KeyInterval keys{0, query + 1};
   const std::uint64_t chunk_begin = range.chunk == 0 ? 0 : query / range.chunk * range.chunk;
   switch (range.kind) {
-    case KeyRange::Kind::all: break;
-    case KeyRange::Kind::neighbours: keys.begin = query + 1 > range.window ? query + 1 - range.window : 0; break;
-    case KeyRange::Kind::beyond: keys.end = query + 1 > range.window ? query + 1 - range.window : 0; break;
-    case KeyRange::Kind::same_chunk: keys.begin = chunk_begin; break;
+    case KeyRange::Kind::all:
+      break;
+    case KeyRange::Kind::neighbours:
+      keys.begin = query + 1 > range.window ? query + 1 - range.window : 0;
+      break;
+    case KeyRange::Kind::beyond:
+      keys.end = query + 1 > range.window ? query + 1 - range.window : 0;
+      break;
+    case KeyRange::Kind::same_chunk:
+      keys.begin = chunk_begin;
+      break;
     case KeyRange::Kind::previous_chunk:
       keys.begin = chunk_begin > range.chunk ? chunk_begin - range.chunk : 0;
       keys.end = chunk_begin;
       break;
-    case KeyRange::Kind::earlier_chunks: keys.end = chunk_begin > range.chunk ? chunk_begin - range.chunk : 0; break;
+    case KeyRange::Kind::earlier_chunks:
+      keys.end = chunk_begin > range.chunk ? chunk_begin - range.chunk : 0;
+      break;
   }
   if (window != 0 && query + 1 > window) keys.begin = std::max(keys.begin, query + 1 - window);
   return keys;

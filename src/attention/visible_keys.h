@@ -22,7 +22,8 @@ struct VisibleKeys {
 
   KeyInterval of(std::uint64_t query) const;
   /// Queries [first_query, last_query], keys [first_key, last_key].
-  TileCoverage coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t first_key, std::uint64_t last_key) const;
+  TileCoverage coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t first_key,
+                        std::uint64_t last_key) const;
 };
 
 }  // namespace tome

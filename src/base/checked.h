@@ -1,5 +1,6 @@
 #pragma once
-// Checked arithmetic for numbers that come from files: a product or sum that overflows is a nullopt, never a small number.
+// Checked arithmetic for numbers that come from files: a product or sum that overflows is a nullopt, never a small
+// number.
 #include <cstdint>
 #include <optional>
 

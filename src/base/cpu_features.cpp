@@ -43,7 +43,8 @@ Status check_isa_environment() {
   const char* wanted = std::getenv("TOME_ISA");
   if (wanted == nullptr) return {};
   const auto parsed = parse(wanted);
-  if (!parsed) return fail(ErrorKind::usage, "TOME_ISA: found '{}', expected scalar, avx2, avx512 or avx512bf16", wanted);
+  if (!parsed)
+    return fail(ErrorKind::usage, "TOME_ISA: found '{}', expected scalar, avx2, avx512 or avx512bf16", wanted);
   if (*parsed > best_isa())
     return fail(ErrorKind::usage, "TOME_ISA: '{}' asked for, this machine has {}", wanted, isa_name(best_isa()));
   return {};

@@ -1,5 +1,6 @@
 #pragma once
-// Which instruction set runs. TOME_ISA=scalar|avx2|avx512|avx512bf16 forces one (an impossible one is an error at start).
+// Which instruction set runs. TOME_ISA=scalar|avx2|avx512|avx512bf16 forces one (an impossible one is an error at
+// start).
 #include <string_view>
 
 #include "base/result.h"

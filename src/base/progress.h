@@ -8,11 +8,11 @@
 namespace tome {
 
 struct ProgressReport {
-  std::string_view what;      ///< "reading", "answering", "downloading"
-  std::uint64_t done = 0;     ///< tokens or bytes
-  std::uint64_t total = 0;    ///< 0 when unknown
+  std::string_view what;    ///< "reading", "answering", "downloading"
+  std::uint64_t done = 0;   ///< tokens or bytes
+  std::uint64_t total = 0;  ///< 0 when unknown
   double units_per_second = 0;
-  double seconds_left = 0;    ///< 0 when unknown
+  double seconds_left = 0;  ///< 0 when unknown
 };
 
 using ProgressFunction = std::function<void(const ProgressReport&)>;

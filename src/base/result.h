@@ -40,13 +40,13 @@ template <class... Args>
 #define TOME_CONCAT_(a, b) a##b
 #define TOME_CONCAT(a, b) TOME_CONCAT_(a, b)
 /// Returns the error of a Status or Result, goes on otherwise.
-#define TOME_TRY(expression)                                                                    \
-  do {                                                                                          \
+#define TOME_TRY(expression)                                                                                     \
+  do {                                                                                                           \
     if (auto tome_status_ = (expression); !tome_status_) return tl::unexpected(std::move(tome_status_).error()); \
   } while (false)
 /// `TOME_ASSIGN(auto file, MappedFile::open(path));`
 #define TOME_ASSIGN(declaration, expression) TOME_ASSIGN_(declaration, expression, TOME_CONCAT(tome_result_, __LINE__))
-#define TOME_ASSIGN_(declaration, expression, name)                     \
-  auto name = (expression);                                             \
-  if (!name) return tl::unexpected(std::move(name).error());            \
+#define TOME_ASSIGN_(declaration, expression, name)          \
+  auto name = (expression);                                  \
+  if (!name) return tl::unexpected(std::move(name).error()); \
   declaration = std::move(*name)

@@ -1,5 +1,6 @@
 #pragma once
-// xoshiro256** (Blackman, Vigna 2018) seeded by splitmix64: the same numbers on every machine, unlike std distributions.
+// xoshiro256** (Blackman, Vigna 2018) seeded by splitmix64: the same numbers on every machine, unlike std
+// distributions.
 #include <cstdint>
 
 namespace tome {

@@ -1,7 +1,8 @@
 #pragma once
-// One team of threads for the whole process (OpenMP; std::thread in the tsan and fuzz presets). Work is split into
-// numbered tasks whose results do not depend on which thread ran them: that is what makes logits bitwise the same for
-// any thread count. Not re-entrant: a task must not start another team run.
+// One team of threads for the whole process. Work is split into numbered tasks whose results do not depend on which
+// thread ran them: that is what makes logits bitwise the same for any thread count. Not re-entrant: a task must not
+// start another team run. A helper that the system does not let run delays nothing but the task it holds: the others
+// take the rest, and nobody waits for it to check in.
 #include <cstdint>
 #include <functional>
 
@@ -11,7 +12,8 @@ namespace tome {
 void set_thread_count(int count);
 int thread_count();
 
-/// Runs task(index, thread) for index in [0, count), dynamically scheduled; thread in [0, thread_count()).
+/// Runs task(index, thread) for index in [0, count), count < 2^20, dynamically scheduled; thread in [0,
+/// thread_count()).
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task);
 
 }  // namespace tome

@@ -17,7 +17,9 @@ const float* floats(const std::byte* at) { return reinterpret_cast<const float*>
 std::size_t bf16_value_index(std::size_t slot, std::size_t dim) {
   return dim / 64 * kPageKeys * 64 + (slot / 2 * 64 + dim % 64) * 2 + slot % 2;
 }
-std::size_t f32_value_index(std::size_t slot, std::size_t dim) { return dim / 64 * kPageKeys * 64 + slot * 64 + dim % 64; }
+std::size_t f32_value_index(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kPageKeys * 64 + slot * 64 + dim % 64;
+}
 
 }  // namespace
 
@@ -38,7 +40,8 @@ std::size_t KvLayout::value_bytes() const {
   return kPageKeys * row_bytes(type, panels ? value_panels() * 64u : head_dim);
 }
 
-void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key, const float* value) {
+void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key,
+              const float* value) {
   std::byte* keys = page + (layout.key_bytes() + layout.value_bytes()) * head;
   std::byte* values = keys + layout.key_bytes();
   const std::size_t dims = layout.head_dim;
@@ -49,7 +52,8 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
         to[0] = f32_to_bf16(key[dim]);
         to[1] = f32_to_bf16(key[dim + 1]);
       }
-      for (std::size_t dim = 0; dim < dims; ++dim) halves(values)[bf16_value_index(slot, dim)] = f32_to_bf16(value[dim]);
+      for (std::size_t dim = 0; dim < dims; ++dim)
+        halves(values)[bf16_value_index(slot, dim)] = f32_to_bf16(value[dim]);
       return;
     case DType::f32:
       for (std::size_t dim = 0; dim < dims; ++dim) floats(keys)[dim * kPageKeys + slot] = key[dim];
@@ -67,7 +71,8 @@ void read_keys(const KvLayout& layout, const std::byte* page, std::uint32_t head
   for (std::size_t slot = 0; slot < kPageKeys; ++slot) {
     float* row = rows + slot * dims;
     if (layout.type == DType::bf16) {
-      for (std::size_t dim = 0; dim < dims; ++dim) row[dim] = bf16_to_f32(halves(keys)[(dim / 2 * kPageKeys + slot) * 2 + dim % 2]);
+      for (std::size_t dim = 0; dim < dims; ++dim)
+        row[dim] = bf16_to_f32(halves(keys)[(dim / 2 * kPageKeys + slot) * 2 + dim % 2]);
     } else if (layout.type == DType::f32) {
       for (std::size_t dim = 0; dim < dims; ++dim) row[dim] = floats(keys)[dim * kPageKeys + slot];
     } else {

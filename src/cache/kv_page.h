@@ -20,17 +20,19 @@ struct KvLayout {
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
 
-  /// Errors: unsupported for a type other than f32, bf16, f16, q8_0, an odd head_dim, or q8_0 when 32 does not divide it.
+  /// Errors: unsupported for a type other than f32, bf16, f16, q8_0, an odd head_dim, or q8_0 when 32 does not divide
+  /// it.
   static Result<KvLayout> create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim);
   std::uint32_t value_panels() const { return (head_dim + 63) / 64; }
-  std::size_t key_bytes() const;         ///< of one head in one page
+  std::size_t key_bytes() const;  ///< of one head in one page
   std::size_t value_bytes() const;
   std::size_t page_bytes() const { return (key_bytes() + value_bytes()) * kv_heads; }
   bool operator==(const KvLayout&) const = default;
 };
 
 /// Stores one position of one head into its slot (0 … 63) of a page.
-void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key, const float* value);
+void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key,
+              const float* value);
 
 /// Keys or values of one head of a page as fp32 rows [64][head_dim].
 void read_keys(const KvLayout& layout, const std::byte* page, std::uint32_t head, float* rows);

@@ -52,8 +52,9 @@ void PagedKv::drop_invisible() {
 Status PagedKv::rewind(std::uint64_t length) {
   CHECK(length <= length_);
   if (window_ != 0 && first_page_ > 0 && (length < window_ ? 0 : length - window_ + 1) < first_kept())
-    return fail(ErrorKind::unsupported, "a sliding-window layer cannot rewind from {} to {}: it keeps positions from {} on",
-                length_, length, first_kept());
+    return fail(ErrorKind::unsupported,
+                "a sliding-window layer cannot rewind from {} to {}: it keeps positions from {} on", length_, length,
+                first_kept());
   length_ = length;
   const std::uint64_t needed = (length + kPageKeys - 1) / kPageKeys;
   if (needed < first_page_ + pages_.size()) pages_.resize(needed - first_page_);

@@ -1,7 +1,7 @@
 #pragma once
-// Keys and values of one layer of one sequence, in pages of 64 positions (kv_page.h). Pages are shared between forks and
-// copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the pages
-// that no later query can see. Appending: reserve() on one thread, write() from many (distinct positions),
+// Keys and values of one layer of one sequence, in pages of 64 positions (kv_page.h). Pages are shared between forks
+// and copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the
+// pages that no later query can see. Appending: reserve() on one thread, write() from many (distinct positions),
 // commit(), attention, drop_invisible().
 #include <cstdint>
 #include <memory>
@@ -41,7 +41,7 @@ class PagedKv {
 
  private:
   struct Page {
-    std::byte* bytes = nullptr;            ///< nullptr when read-only
+    std::byte* bytes = nullptr;  ///< nullptr when read-only
     const std::byte* read = nullptr;
     std::shared_ptr<const void> owner;
   };
@@ -49,7 +49,7 @@ class PagedKv {
   KvLayout layout_;
   std::uint64_t window_;
   std::uint64_t length_ = 0;
-  std::uint64_t first_page_ = 0;           ///< number of pages_[0]
+  std::uint64_t first_page_ = 0;  ///< number of pages_[0]
   std::vector<Page> pages_;
 };
 

@@ -65,7 +65,8 @@ tl::unexpected<Error> broken(const std::string& path, const std::string& what) {
 
 Result<std::uint64_t> count_of(const Json& object, const char* key, const std::string& path) {
   const auto found = object.find(key);
-  if (found == object.end() || !found->is_number_unsigned()) return broken(path, fmt::format("'{}' is not a count", key));
+  if (found == object.end() || !found->is_number_unsigned())
+    return broken(path, fmt::format("'{}' is not a count", key));
   return found->get<std::uint64_t>();
 }
 
@@ -82,7 +83,8 @@ Result<Parsed> parse_header(const std::string& path) {
   std::uint32_t numbers[2];
   std::memcpy(numbers, bytes.data() + 8, 8);
   if (numbers[0] != kVersion) return broken(path, fmt::format("version {}, expected {}", numbers[0], kVersion));
-  if (numbers[1] > bytes.size() - 16) return broken(path, fmt::format("header of {} bytes in a file of {}", numbers[1], bytes.size()));
+  if (numbers[1] > bytes.size() - 16)
+    return broken(path, fmt::format("header of {} bytes in a file of {}", numbers[1], bytes.size()));
   const std::string_view text(reinterpret_cast<const char*>(bytes.data()) + 16, numbers[1]);
   TOME_ASSIGN(auto header, parse_json(text, "[snapshot] " + path));
   if (!header.is_object()) return broken(path, "the header is not an object");
@@ -153,16 +155,19 @@ Result<SnapshotIdentity> read_snapshot_identity(const std::string& path) {
 Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& expected, SequenceState empty) {
   TOME_ASSIGN(const Parsed parsed, parse_header(path));
   if (parsed.identity.model_fingerprint != expected.model_fingerprint)
-    return broken(path, fmt::format("made with model {}, this is {}", parsed.identity.model_fingerprint, expected.model_fingerprint));
+    return broken(path, fmt::format("made with model {}, this is {}", parsed.identity.model_fingerprint,
+                                    expected.model_fingerprint));
   if (parsed.identity.position_fingerprint != expected.position_fingerprint)
-    return broken(path, fmt::format("made with positions {}, expected {}", parsed.identity.position_fingerprint, expected.position_fingerprint));
+    return broken(path, fmt::format("made with positions {}, expected {}", parsed.identity.position_fingerprint,
+                                    expected.position_fingerprint));
   const auto bytes = parsed.file->bytes();
   TOME_ASSIGN(const std::uint64_t length, count_of(parsed.header, "length", path));
   TOME_ASSIGN(const std::uint64_t token_count, count_of(parsed.header, "tokens", path));
   const auto layers = parsed.header.find("layers");
   if (layers == parsed.header.end() || !layers->is_array() || layers->size() != empty.layer_count())
     return broken(path, fmt::format("layers do not match the model's {}", empty.layer_count()));
-  if (token_count != length || token_count > bytes.size() / 4) return broken(path, fmt::format("{} tokens for a length of {}", token_count, length));
+  if (token_count != length || token_count > bytes.size() / 4)
+    return broken(path, fmt::format("{} tokens for a length of {}", token_count, length));
 
   std::uint64_t pages = 0, page_bytes = 0;
   for (std::size_t layer = 0; layer < empty.layer_count(); ++layer) {
@@ -177,12 +182,14 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     const auto type = entry.find("type");
     if (heads != kv.layout().kv_heads || dims != kv.layout().head_dim || window != kv.window() || type == entry.end() ||
         !type->is_string() || type->get<std::string>() != dtype_name(kv.layout().type))
-      return broken(path, fmt::format("layer {}: another layout than {} × {} × {} {} window {}", layer, kPageKeys, kv.layout().kv_heads,
-                                      kv.layout().head_dim, dtype_name(kv.layout().type), kv.window()));
+      return broken(path,
+                    fmt::format("layer {}: another layout than {} × {} × {} {} window {}", layer, kPageKeys,
+                                kv.layout().kv_heads, kv.layout().head_dim, dtype_name(kv.layout().type), kv.window()));
     const std::uint64_t end = (length + kPageKeys - 1) / kPageKeys;
     const std::uint64_t latest_first = window == 0 || length < window ? 0 : (length - window + 1) / kPageKeys;
     if (first > latest_first || count != end - first)
-      return broken(path, fmt::format("layer {}: pages {} … {} do not cover {} tokens", layer, first, first + count, length));
+      return broken(path,
+                    fmt::format("layer {}: pages {} … {} do not cover {} tokens", layer, first, first + count, length));
     pages += count;
     page_bytes += count * padded(kv.layout().page_bytes(), 64);  // count ≤ length / 64 + 1 ≤ file size: no overflow
   }

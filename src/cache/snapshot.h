@@ -14,7 +14,7 @@ namespace tome {
 struct SnapshotIdentity {
   std::string model_fingerprint;
   std::string position_fingerprint;
-  std::string positions;               ///< JSON of the options that made the plan, kept so that a later question reuses it
+  std::string positions;  ///< JSON of the options that made the plan, kept so that a later question reuses it
 };
 
 struct Snapshot {
@@ -28,8 +28,8 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
                      const SequenceState& state);
 /// Reads identity and token count only. Errors: io, format.
 Result<SnapshotIdentity> read_snapshot_identity(const std::string& path);
-/// `empty`: a fresh state of the right layout. Errors: io; format (magic, version, checksum, layout, sizes), naming field,
-/// found and expected; fingerprints are refused likewise.
+/// `empty`: a fresh state of the right layout. Errors: io; format (magic, version, checksum, layout, sizes), naming
+/// field, found and expected; fingerprints are refused likewise.
 Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& expected, SequenceState empty);
 
 }  // namespace tome

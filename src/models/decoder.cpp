@@ -19,7 +19,9 @@ template <class Work>
 void for_each_token(int tokens, const Work& work) {
   constexpr int step = 8;
   parallel_for((tokens + step - 1) / step, [&](std::int64_t block, int) {
-    for (int token = static_cast<int>(block) * step; token < std::min(tokens, static_cast<int>(block + 1) * step); ++token) work(token);
+    for (int token = static_cast<int>(block) * step; token < std::min(tokens, static_cast<int>(block + 1) * step);
+         ++token)
+      work(token);
   });
 }
 
@@ -29,8 +31,10 @@ void add(float* to, const float* values, std::size_t count) {
 
 std::uint64_t largest_mapped(const PositionMap& map, std::uint64_t last) {
   switch (map.kind) {
-    case PositionMap::Kind::modulo: return std::max(map(last), last + 1 >= map.period ? map.period - 1 + map.add : map(last));
-    default: return map(last);
+    case PositionMap::Kind::modulo:
+      return std::max(map(last), last + 1 >= map.period ? map.period - 1 + map.add : map(last));
+    default:
+      return map(last);
   }
 }
 
@@ -44,10 +48,11 @@ struct Decoder::Run {
 };
 
 struct Decoder::Scratch {
-  AlignedBuffer<float> hidden, normed, query, key, value, context, projected, gate, up, lse, part_output, part_lse, logits;
+  AlignedBuffer<float> hidden, normed, query, key, value, context, projected, gate, up, lse, part_output, part_lse,
+      logits;
   kernels::MatmulScratch matmul;
   AttentionScratch attention;
-  std::vector<RotationRows> rows[2];             // per part of plans_[full, local]
+  std::vector<RotationRows> rows[2];  // per part of plans_[full, local]
 };
 
 Decoder::Decoder(DecoderWeights weights, const Options& options)
@@ -69,7 +74,8 @@ Result<SequenceState> Decoder::new_state(DType kv_type) const {
   const ModelConfig& c = config();
   TOME_ASSIGN(const KvLayout layout, KvLayout::create(kv_type, c.kv_heads, c.head_dim));
   std::vector<LayerState> layers;
-  for (std::size_t layer = 0; layer < c.layers; ++layer) layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : 0));
+  for (std::size_t layer = 0; layer < c.layers; ++layer)
+    layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : 0));
   return SequenceState(std::move(layers));
 }
 
@@ -116,7 +122,8 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
   for_each_token(tokens, [&](int i) {
     float* to = s.hidden.data() + static_cast<std::size_t>(i) * c.hidden;
     const TensorView& table = weights_.token_embedding;
-    kernels::dequantize_row(table.type, table.row(static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token)), c.hidden, to);
+    kernels::dequantize_row(table.type, table.row(static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token)),
+                            c.hidden, to);
     if (c.embedding_scale != 1.0f)
       for (std::size_t k = 0; k < c.hidden; ++k) to[k] *= c.embedding_scale;
   });
@@ -141,7 +148,8 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     k.rms_norm(s.hidden.data() + at, w.attention_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
   });
-  const MatmulWeight inputs[] = {{&w.query, s.query.data(), query_width}, {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}};
+  const MatmulWeight inputs[] = {
+      {&w.query, s.query.data(), query_width}, {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}};
   kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
   for (const Run& run : runs) attend(layer, run, probes);
 
@@ -150,7 +158,8 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     if (c.post_norms)
-      k.rms_norm(s.projected.data() + at, w.post_attention_norm.data(), c.norm_epsilon, hidden, s.projected.data() + at);
+      k.rms_norm(s.projected.data() + at, w.post_attention_norm.data(), c.norm_epsilon, hidden,
+                 s.projected.data() + at);
     add(s.hidden.data() + at, s.projected.data() + at, c.hidden);
   });
 }
@@ -222,10 +231,13 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
     s.part_lse.reserve(count * c.heads);
     flash_attention(requests[part], {s.part_output.data(), s.part_lse.data()}, s.attention);
     for (std::size_t row = 0; row < count * c.heads; ++row)
-      merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row], dims);
+      merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row],
+                    dims);
   }
   for (HeadProbe& probe : probes) {
-    if (probe.layer != layer || static_cast<int>(probe.first) < run.first || static_cast<int>(probe.last) > run.first + run.count) continue;
+    if (probe.layer != layer || static_cast<int>(probe.first) < run.first ||
+        static_cast<int>(probe.last) > run.first + run.count)
+      continue;
     probe.probabilities.resize(end, 0.0f);
     for (const AttentionRequest& request : requests)
       add_attention_probabilities(request, probe.head, result.lse, static_cast<int>(probe.first) - run.first,
@@ -257,7 +269,8 @@ void Decoder::feed_forward(std::size_t layer, int tokens) {
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     if (c.post_norms)
-      k.rms_norm(s.projected.data() + at, w.post_feed_forward_norm.data(), c.norm_epsilon, hidden, s.projected.data() + at);
+      k.rms_norm(s.projected.data() + at, w.post_feed_forward_norm.data(), c.norm_epsilon, hidden,
+                 s.projected.data() + at);
     add(s.hidden.data() + at, s.projected.data() + at, c.hidden);
   });
 }
@@ -272,8 +285,8 @@ void Decoder::logits_of(const Batch& batch, const LogitsFunction& logits) {
   for (std::size_t start = 0; start < wanted.size(); start += step) {
     const std::size_t count = std::min(step, wanted.size() - start);
     for (std::size_t row = 0; row < count; ++row)
-      kernels::kernels().rms_norm(s.hidden.data() + wanted[start + row] * c.hidden, weights_.output_norm.data(), c.norm_epsilon,
-                                  static_cast<int>(c.hidden), s.normed.data() + row * c.hidden);
+      kernels::kernels().rms_norm(s.hidden.data() + wanted[start + row] * c.hidden, weights_.output_norm.data(),
+                                  c.norm_epsilon, static_cast<int>(c.hidden), s.normed.data() + row * c.hidden);
     s.logits.reserve(count * c.vocabulary);
     const MatmulWeight output[] = {{&weights_.output, s.logits.data(), c.vocabulary}};
     kernels::matmul({s.normed.data(), static_cast<int>(count), static_cast<int>(c.hidden)}, output,

@@ -1,7 +1,7 @@
 #pragma once
 // The forward pass of a decoder-only transformer: llama, qwen2, qwen3 and gemma3 are this one graph, told apart by
-// ModelConfig (families/registry.h says how). Attention, positions and states come in from the runtime; the Decoder owns
-// weights' views and scratch. One call at a time.
+// ModelConfig (families/registry.h says how). Attention, positions and states come in from the runtime; the Decoder
+// owns weights' views and scratch. One call at a time.
 #include <functional>
 #include <memory>
 #include <span>
@@ -18,7 +18,7 @@ namespace tome {
 class Decoder {
  public:
   struct Options {
-    bool fp32 = false;      ///< the reference path: fp32 products, weights dequantised row by row
+    bool fp32 = false;  ///< the reference path: fp32 products, weights dequantised row by row
   };
   Decoder(DecoderWeights weights, const Options& options);
   ~Decoder();
@@ -46,7 +46,7 @@ class Decoder {
 
   DecoderWeights weights_;
   Options options_;
-  PositionPlan plans_[2];   // [full, local]
+  PositionPlan plans_[2];  // [full, local]
   std::unique_ptr<Scratch> scratch_;
 };
 

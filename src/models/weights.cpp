@@ -7,7 +7,8 @@ namespace {
 
 Result<TensorView> matrix(const ModelFile& file, Role role, int layer) {
   const TensorView* found = file.find(role, layer);
-  if (found == nullptr) return fail(ErrorKind::format, "{}: layer {}: tensor '{}' is missing", file.path, layer, role_name(role));
+  if (found == nullptr)
+    return fail(ErrorKind::format, "{}: layer {}: tensor '{}' is missing", file.path, layer, role_name(role));
   return *found;
 }
 

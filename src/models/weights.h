@@ -8,14 +8,15 @@
 namespace tome {
 
 struct LayerWeights {
-  std::vector<float> attention_norm, query_norm, key_norm, post_attention_norm, feed_forward_norm, post_feed_forward_norm;
-  std::vector<float> query_bias, key_bias, value_bias;          // empty: none
+  std::vector<float> attention_norm, query_norm, key_norm, post_attention_norm, feed_forward_norm,
+      post_feed_forward_norm;
+  std::vector<float> query_bias, key_bias, value_bias;  // empty: none
   TensorView query, key, value, attention_output, gate, up, down;
 };
 
 struct DecoderWeights {
   std::shared_ptr<const ModelFile> file;
-  TensorView token_embedding, output;                           // output = token_embedding when tied
+  TensorView token_embedding, output;  // output = token_embedding when tied
   std::vector<float> output_norm;
   std::vector<LayerWeights> layers;
 };

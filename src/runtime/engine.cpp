@@ -28,7 +28,8 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
   TOME_ASSIGN(parts.model, open_model_file(options.model));
   TOME_ASSIGN(parts.tokenizer, Tokenizer::create(parts.model->tokenizer));
   TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model));
-  parts.decoder = std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
+  parts.decoder =
+      std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
   TOME_TRY(parts.decoder->new_state(parts.options.kv_type));
   TOME_TRY(engine->fit(parts.model->config.context_length));
   return engine;
@@ -58,14 +59,16 @@ std::uint64_t Engine::kv_bytes(std::uint64_t tokens) const {
 Result<std::unique_ptr<Session>> Engine::new_session(std::uint64_t max_tokens) {
   const std::uint64_t needed = kv_bytes(max_tokens) + kWorkingMemory, at_hand = memory_at_hand();
   if (needed > at_hand)
-    return fail(ErrorKind::memory,
-                "not enough memory: {} tokens need {:.2f} GiB ({:.2f} for keys and values in {}), {:.2f} GiB are at hand; "
-                "a smaller --kv-type or a shorter text needs less",
-                max_tokens, gibibytes(needed), gibibytes(kv_bytes(max_tokens)), dtype_name(parts_->options.kv_type),
-                gibibytes(at_hand));
+    return fail(
+        ErrorKind::memory,
+        "not enough memory: {} tokens need {:.2f} GiB ({:.2f} for keys and values in {}), {:.2f} GiB are at hand; "
+        "a smaller --kv-type or a shorter text needs less",
+        max_tokens, gibibytes(needed), gibibytes(kv_bytes(max_tokens)), dtype_name(parts_->options.kv_type),
+        gibibytes(at_hand));
   TOME_ASSIGN(SequenceState state, parts_->decoder->new_state(parts_->options.kv_type));
   auto session = std::unique_ptr<Session>(new Session());
-  session->parts_ = std::make_unique<Session::Parts>(Session::Parts{parts_.get(), parts_->plans, max_tokens, std::move(state), {}, {}});
+  session->parts_ = std::make_unique<Session::Parts>(
+      Session::Parts{parts_.get(), parts_->plans, max_tokens, std::move(state), {}, {}});
   return session;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
-// The engine: a model, its tokenizer, a position plan and the kernels, chosen here and nowhere else. An Engine is shared
-// and immutable apart from its scratch; a Session (session.h) is one sequence's memory. One forward call at a time per
-// Engine.
+// The engine: a model, its tokenizer, a position plan and the kernels, chosen here and nowhere else. An Engine is
+// shared and immutable apart from its scratch; a Session (session.h) is one sequence's memory. One forward call at a
+// time per Engine.
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,15 +17,15 @@
 
 namespace tome {
 
-enum class Precision { native, fp32 };   ///< fp32: the reference path, weights dequantised to fp32 row by row
+enum class Precision { native, fp32 };  ///< fp32: the reference path, weights dequantised to fp32 row by row
 
 struct EngineOptions {
-  std::string model;                      ///< a path (hub's resolve_model maps names)
-  int threads = 0;                        ///< 0: the machine's
+  std::string model;  ///< a path (hub's resolve_model maps names)
+  int threads = 0;    ///< 0: the machine's
   Precision precision = Precision::native;
-  DType kv_type = DType::bf16;            ///< bf16, f16, q8_0 (f32 on the fp32 path)
-  std::uint32_t chunk = 512;              ///< tokens per forward pass while prefilling (-ub)
-  PositionOptions positions;              ///< method none with automatic = true: decided by fit()
+  DType kv_type = DType::bf16;  ///< bf16, f16, q8_0 (f32 on the fp32 path)
+  std::uint32_t chunk = 512;    ///< tokens per forward pass while prefilling (-ub)
+  PositionOptions positions;    ///< method none with automatic = true: decided by fit()
   bool automatic_positions = true;
 };
 
@@ -45,7 +45,8 @@ class Engine {
   const ModelFile& model() const;
   const Tokenizer& tokenizer() const;
   const EngineOptions& options() const;
-  /// Decides the position plan for sessions made from now on, for `needed` tokens in all (document + question + answer).
+  /// Decides the position plan for sessions made from now on, for `needed` tokens in all (document + question +
+  /// answer).
   Status fit(std::uint64_t needed);
   const PositionPlan& positions() const;
   /// Bytes a session of `tokens` tokens will take for keys and values.
@@ -64,7 +65,7 @@ class Engine {
 class Session {
  public:
   ~Session();
-  std::uint64_t length() const;                     ///< tokens taken in so far
+  std::uint64_t length() const;  ///< tokens taken in so far
   const std::vector<TokenId>& tokens() const;
   /// Takes tokens in (chunked); logits of the last one are kept. Errors: cancelled, usage (longer than max_tokens).
   Status prefill(std::span<const TokenId> tokens, const ProgressFunction& progress = {});
@@ -77,7 +78,7 @@ class Session {
   Result<std::vector<std::vector<float>>> prefill_with_head_evidence(std::span<const TokenId> tokens,
                                                                      std::size_t first_row, std::size_t last_row,
                                                                      std::span<const HeadId> heads);
-  std::span<const float> logits() const;            ///< of the last token, [vocabulary]
+  std::span<const float> logits() const;  ///< of the last token, [vocabulary]
   /// A copy that shares pages until either writes.
   std::unique_ptr<Session> fork() const;
   /// Versioned, checksummed, memory-mapped on load; refused on a model or position fingerprint mismatch.

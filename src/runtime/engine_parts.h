@@ -19,8 +19,8 @@ struct Engine::Parts {
   std::shared_ptr<const ModelFile> model;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<Decoder> decoder;
-  std::shared_ptr<const PositionPlans> plans;          ///< of sessions made from now on
-  std::shared_ptr<const PositionPlans> active_plans;   ///< what the decoder is set to
+  std::shared_ptr<const PositionPlans> plans;         ///< of sessions made from now on
+  std::shared_ptr<const PositionPlans> active_plans;  ///< what the decoder is set to
 
   /// Sets the decoder to a session's positions.
   void use(const std::shared_ptr<const PositionPlans>& wanted) {
@@ -31,7 +31,7 @@ struct Engine::Parts {
 };
 
 struct Session::Parts {
-  Engine::Parts* engine;                               ///< outlives the session
+  Engine::Parts* engine;  ///< outlives the session
   std::shared_ptr<const PositionPlans> plans;
   std::uint64_t max_tokens;
   SequenceState state;

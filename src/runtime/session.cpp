@@ -8,7 +8,8 @@
 namespace tome {
 namespace {
 
-Status check_tokens(std::span<const TokenId> tokens, std::uint64_t length, std::uint64_t max_tokens, std::uint32_t vocabulary) {
+Status check_tokens(std::span<const TokenId> tokens, std::uint64_t length, std::uint64_t max_tokens,
+                    std::uint32_t vocabulary) {
   if (tokens.size() > max_tokens - std::min(max_tokens, length))
     return fail(ErrorKind::usage, "{} tokens after {}: the session was made for {}", tokens.size(), length, max_tokens);
   for (const TokenId token : tokens)
@@ -53,13 +54,16 @@ Status Session::prefill(std::span<const TokenId> tokens, const ProgressFunction&
   p.engine->use(p.plans);
   Meter meter(progress, tokens.size());
   for (std::size_t start = 0; start < tokens.size();) {
-    if (cancel_requested()) return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
+    if (cancel_requested())
+      return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
     const std::size_t count = std::min<std::size_t>(p.engine->options.chunk, tokens.size() - start);
     Batch batch(count);
     for (std::size_t i = 0; i < count; ++i)
       batch[i] = {tokens[start + i], length() + i, &p.state, start + i + 1 == tokens.size()};
-    p.engine->decoder->forward(batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); });
-    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start), tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
+    p.engine->decoder->forward(
+        batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); });
+    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start),
+                    tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
     start += count;
     meter.report(start);
   }
@@ -74,7 +78,8 @@ Status Session::prefill_with_logits(std::span<const TokenId> tokens,
   p.engine->use(p.plans);
   Meter meter(progress, tokens.size());
   for (std::size_t start = 0; start < tokens.size();) {
-    if (cancel_requested()) return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
+    if (cancel_requested())
+      return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
     const std::size_t count = std::min<std::size_t>(p.engine->options.chunk, tokens.size() - start);
     Batch batch(count);
     for (std::size_t i = 0; i < count; ++i) batch[i] = {tokens[start + i], length() + i, &p.state, true};
@@ -82,15 +87,17 @@ Status Session::prefill_with_logits(std::span<const TokenId> tokens,
       if (start + index + 1 == tokens.size()) p.logits.assign(row.begin(), row.end());
       rows(start + index, row);
     });
-    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start), tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
+    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start),
+                    tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
     start += count;
     meter.report(start);
   }
   return {};
 }
 
-Result<std::vector<std::vector<float>>> Session::prefill_with_head_evidence(std::span<const TokenId> tokens, std::size_t first_row,
-                                                                            std::size_t last_row, std::span<const HeadId> heads) {
+Result<std::vector<std::vector<float>>> Session::prefill_with_head_evidence(std::span<const TokenId> tokens,
+                                                                            std::size_t first_row, std::size_t last_row,
+                                                                            std::span<const HeadId> heads) {
   Parts& p = *parts_;
   const ModelConfig& config = p.engine->model->config;
   TOME_TRY(check_tokens(tokens, length(), p.max_tokens, config.vocabulary));
@@ -99,13 +106,16 @@ Result<std::vector<std::vector<float>>> Session::prefill_with_head_evidence(std:
   std::vector<HeadProbe> probes;
   for (const HeadId& head : heads) {
     if (head.layer >= config.layers || head.head >= config.heads)
-      return fail(ErrorKind::usage, "evidence head {}.{}: the model has {} layers of {} heads", head.layer, head.head, config.layers, config.heads);
+      return fail(ErrorKind::usage, "evidence head {}.{}: the model has {} layers of {} heads", head.layer, head.head,
+                  config.layers, config.heads);
     probes.push_back({head.layer, head.head, first_row, last_row, {}});
   }
   p.engine->use(p.plans);
   Batch batch(tokens.size());
-  for (std::size_t i = 0; i < tokens.size(); ++i) batch[i] = {tokens[i], length() + i, &p.state, i + 1 == tokens.size()};
-  p.engine->decoder->forward(batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); }, probes);
+  for (std::size_t i = 0; i < tokens.size(); ++i)
+    batch[i] = {tokens[i], length() + i, &p.state, i + 1 == tokens.size()};
+  p.engine->decoder->forward(
+      batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); }, probes);
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
   std::vector<std::vector<float>> result;
   for (HeadProbe& probe : probes) {
@@ -122,14 +132,17 @@ std::unique_ptr<Session> Session::fork() const {
 }
 
 Status Session::save(const std::string& path) const {
-  return save_snapshot(path, {parts_->engine->model->fingerprint, parts_->plans->fingerprint, std::string(scaling_method_name(parts_->plans->full.method))},
+  return save_snapshot(path,
+                       {parts_->engine->model->fingerprint, parts_->plans->fingerprint,
+                        std::string(scaling_method_name(parts_->plans->full.method))},
                        parts_->tokens, parts_->state);
 }
 
 Result<std::unique_ptr<Session>> Session::load(Engine& engine, const std::string& path, std::uint64_t max_tokens) {
   TOME_ASSIGN(std::unique_ptr<Session> session, engine.new_session(max_tokens));
   Parts& p = *session->parts_;
-  TOME_ASSIGN(Snapshot snapshot, load_snapshot(path, {p.engine->model->fingerprint, p.plans->fingerprint, {}}, std::move(p.state)));
+  TOME_ASSIGN(Snapshot snapshot,
+              load_snapshot(path, {p.engine->model->fingerprint, p.plans->fingerprint, {}}, std::move(p.state)));
   p.state = std::move(snapshot.state);
   p.tokens = std::move(snapshot.tokens);
   TOME_TRY(check_tokens(p.tokens, 0, max_tokens, p.engine->model->config.vocabulary));
