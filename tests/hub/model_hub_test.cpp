@@ -167,6 +167,18 @@ TEST_F(ModelHub, the_token_is_not_sent_to_the_storage_that_the_hub_redirects_to)
   for (const auto& request : server.requests()) EXPECT_EQ(request.authorization, "Bearer secret");
 }
 
+TEST_F(ModelHub, the_token_stays_with_the_hub_also_while_it_is_asked_for_sizes) {
+  HubServer storage;
+  storage.files = server.files;
+  storage.tells_etag = server.tells_etag = false;  // the storage has to be asked for the size
+  server.token = "secret";
+  server.storage = storage.address();
+  ASSERT_TRUE(pull("hf:owner/repo:model.gguf", "secret").has_value());
+  ASSERT_GE(storage.requests().size(), 2u);
+  EXPECT_EQ(storage.requests()[0].method, "HEAD");
+  for (const auto& request : storage.requests()) EXPECT_EQ(request.authorization, "");
+}
+
 TEST_F(ModelHub, a_redirect_to_storage_is_resumed_too) {
   HubServer storage;
   storage.files = server.files;
