@@ -160,12 +160,31 @@ TOME_INLINE float half_at(const std::byte* from) {
   __builtin_memcpy(&bits, from, 2);
   return _cvtsh_ss(bits);
 }
+// Widening by intrinsics: GCC 12 takes __builtin_convertvector from bytes apart, element by element.
+TOME_INLINE __m128i bytes16(const std::byte* from) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from)); }
+#if defined(__AVX512F__)
+TOME_INLINE i32x16 unsigned_bytes(const std::byte* from) { return (i32x16)_mm512_cvtepu8_epi32(bytes16(from)); }
+TOME_INLINE i32x16 signed_bytes(const std::byte* from) { return (i32x16)_mm512_cvtepi8_epi32(bytes16(from)); }
+TOME_INLINE f32x16 bf16_lanes(const std::byte* from) {
+  return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16);
+}
+#else
+TOME_INLINE i32x16 both_halves(__m256i low, __m256i high) {
+  i32x16 result;
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(&result), low);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(&result) + 1, high);
+  return result;
+}
 TOME_INLINE i32x16 unsigned_bytes(const std::byte* from) {
-  return __builtin_convertvector(*reinterpret_cast<const u8x16*>(from), i32x16);
+  return both_halves(_mm256_cvtepu8_epi32(bytes16(from)), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes16(from), 8)));
 }
 TOME_INLINE i32x16 signed_bytes(const std::byte* from) {
-  return __builtin_convertvector(*reinterpret_cast<const i8x16*>(from), i32x16);
+  return both_halves(_mm256_cvtepi8_epi32(bytes16(from)), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes16(from), 8)));
 }
+TOME_INLINE f32x16 bf16_lanes(const std::byte* from) {
+  return (f32x16)(both_halves(_mm256_cvtepu16_epi32(bytes16(from)), _mm256_cvtepu16_epi32(bytes16(from + 16))) << 16);
+}
+#endif
 TOME_INLINE f32x16 to_float(i32x16 value) { return __builtin_convertvector(value, f32x16); }
 TOME_INLINE i32x16 lane_numbers() { return i32x16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
 TOME_INLINE i32x16 splat_int(std::int32_t value) { return value - i32x16{}; }
@@ -185,9 +204,7 @@ TOME_INLINE Values32 values32(Type<DType::f32>, const std::byte* row, int part) 
   return {load(from), load(from + 16)};
 }
 TOME_INLINE Values32 values32(Type<DType::bf16>, const std::byte* row, int part) {
-  const u16x16* from = reinterpret_cast<const u16x16*>(row) + part * 2;
-  return {(f32x16)(__builtin_convertvector(from[0], u32x16) << 16),
-          (f32x16)(__builtin_convertvector(from[1], u32x16) << 16)};
+  return {bf16_lanes(row + part * 64), bf16_lanes(row + part * 64 + 32)};
 }
 TOME_INLINE Values32 values32(Type<DType::f16>, const std::byte* row, int part) {
   Values32 result;

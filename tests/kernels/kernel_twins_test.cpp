@@ -1,0 +1,278 @@
+// Every kernel against its plain-loop twin: lengths × misalignments × instruction sets.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/rng.h"
+#include "kernels/dequantize.h"
+#include "kernels/kernel_table.h"
+#include "kernels/reference/reference_kernels.h"
+
+namespace tome::kernels {
+namespace {
+
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+std::vector<Isa> sets() {
+  std::vector<Isa> result;
+  for (const Isa isa : {Isa::avx2, Isa::avx512, Isa::avx512bf16})
+    if (isa <= best_isa()) result.push_back(isa);
+  return result;
+}
+
+float normal(Rng& rng) {
+  const double u = 1.0 - rng.uniform(), v = rng.uniform();
+  return static_cast<float>(std::sqrt(-2.0 * std::log(u)) * std::cos(6.283185307179586 * v));
+}
+
+/// `count` values that start `offset` elements into a 64-byte aligned block.
+template <class T>
+struct Offset {
+  Offset(std::size_t count, std::size_t offset) : storage(count + offset + 64), data(storage.data() + offset) {}
+  std::vector<T> storage;
+  T* data;
+};
+
+void fill(Rng& rng, float* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = normal(rng);
+}
+void fill(Rng& rng, std::uint16_t* to, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) to[i] = f32_to_bf16(normal(rng));
+}
+
+template <class Element>
+void compare_products(void (*product)(const PanelProduct<Element>&), void (*twin)(const PanelProduct<Element>&), Isa isa) {
+  Rng rng(1);
+  for (const int rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 48}) {
+    for (const int k : {2, 6, 16, 34, 64, 256}) {
+      for (const int panels : {1, 3}) {
+        for (const std::size_t offset : {0u, 1u, 7u}) {
+          const auto width = static_cast<std::size_t>(k * panels);
+          Offset<Element> a(static_cast<std::size_t>(rows) * width, offset * 2), b(width * kPanelColumns, offset * 2);
+          fill(rng, a.data, static_cast<std::size_t>(rows) * width);
+          fill(rng, b.data, width * kPanelColumns);
+          std::vector<const Element*> pointers;
+          for (int panel = 0; panel < panels; ++panel) pointers.push_back(b.data + panel * k * kPanelColumns);
+          for (const Accumulate accumulate : {Accumulate::no, Accumulate::yes}) {
+            const std::size_t stride = 64 + offset;
+            std::vector<float> got(static_cast<std::size_t>(rows) * stride, accumulate == Accumulate::no ? NAN : 0.5f), want = got;
+            PanelProduct<Element> p{a.data, width, pointers.data(), panels, k, got.data(), stride, rows, accumulate};
+            product(p);
+            p.c = want.data();
+            twin(p);
+            for (int row = 0; row < rows; ++row)
+              for (std::size_t column = 0; column < 64; ++column) {
+                const std::size_t at = static_cast<std::size_t>(row) * stride + column;
+                ASSERT_NEAR(got[at], want[at], 2e-5 * std::sqrt(static_cast<double>(width)) + 1e-5)
+                    << isa_name(isa) << " rows " << rows << " k " << k << " panels " << panels;
+              }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(KernelTwins, f32_panel_products_agree_on_every_instruction_set) {
+  for (const Isa isa : sets()) compare_products<float>(kernel_table(isa).panel_product_f32, reference::panel_product_f32, isa);
+}
+
+TEST(KernelTwins, bf16_panel_products_agree_where_the_machine_has_them) {
+  for (const Isa isa : sets())
+    if (kernel_table(isa).bf16_products)
+      compare_products<std::uint16_t>(kernel_table(isa).panel_product_bf16, reference::panel_product_bf16, isa);
+}
+
+float value_of(float v) { return v; }
+float value_of(std::uint16_t v) { return bf16_to_f32(v); }
+
+template <class Element>
+void compare_softmax(void (*softmax)(const SoftmaxTile<Element>&), void (*twin)(const SoftmaxTile<Element>&), double tolerance, Isa isa) {
+  Rng rng(2);
+  for (const int rows : {1, 3, 17}) {
+    for (const int keys : {16, 64, 192, 256}) {
+      constexpr int columns = 64;
+      const auto n = static_cast<std::size_t>(rows);
+      std::vector<float> output(n * columns), reference(n, -kInfinity), sum(n, 0.0f);
+      fill(rng, output.data(), output.size());
+      std::vector<float> output2 = output, reference2 = reference, sum2 = sum;
+      for (int step = 0; step < 4; ++step) {
+        std::vector<float> scores(n * static_cast<std::size_t>(keys));
+        fill(rng, scores.data(), scores.size());
+        for (float& score : scores) score *= static_cast<float>(1 + step * 20);  // forces rescales and deep underflow
+        for (int row = 0; row < rows; ++row)
+          for (int key = 0; key < keys; ++key)
+            if ((step == 1 && row % 2 == 0) || (key * 7 + row) % 5 == 0) scores[static_cast<std::size_t>(row * keys + key)] = -kInfinity;
+        std::vector<Element> p(scores.size()), p2(scores.size());
+        const auto stride = static_cast<std::size_t>(keys);
+        softmax({scores.data(), stride, rows, keys, reference.data(), sum.data(), output.data(), columns, columns, p.data(), stride});
+        twin({scores.data(), stride, rows, keys, reference2.data(), sum2.data(), output2.data(), columns, columns, p2.data(), stride});
+        for (std::size_t i = 0; i < p.size(); ++i)
+          ASSERT_NEAR(value_of(p[i]), value_of(p2[i]), tolerance * (1.0 + std::fabs(value_of(p2[i])))) << isa_name(isa) << " step " << step;
+        for (std::size_t i = 0; i < n; ++i) {
+          ASSERT_EQ(reference[i], reference2[i]);
+          ASSERT_NEAR(sum[i], sum2[i], tolerance * (1.0 + sum2[i]));
+        }
+        for (std::size_t i = 0; i < output.size(); ++i) ASSERT_NEAR(output[i], output2[i], 1e-5 * (1.0 + std::fabs(output2[i])));
+      }
+    }
+  }
+}
+
+TEST(KernelTwins, online_softmax_agrees_with_masks_rescales_and_rows_that_see_nothing) {
+  for (const Isa isa : sets()) {
+    compare_softmax<float>(kernel_table(isa).softmax_tile_f32, reference::softmax_tile_f32, 1e-5, isa);
+    compare_softmax<std::uint16_t>(kernel_table(isa).softmax_tile_bf16, reference::softmax_tile_bf16, 8e-3, isa);
+  }
+}
+
+/// Random but valid blocks: any bits, with the fp16 scales replaced by moderate numbers.
+std::vector<std::byte> random_row(Rng& rng, DType type, std::uint64_t count) {
+  std::vector<std::byte> row(row_bytes(type, count));
+  for (std::byte& byte : row) byte = static_cast<std::byte>(rng.next() & 255);
+  const DTypeInfo& info = *dtype_info(type);
+  if (info.block_size == 1) {
+    for (std::uint64_t i = 0; i < count; ++i) {
+      const float value = normal(rng);
+      const std::uint16_t bits = type == DType::f16 ? f32_to_f16(value) : f32_to_bf16(value);
+      if (type == DType::f32)
+        std::memcpy(row.data() + i * 4, &value, 4);
+      else
+        std::memcpy(row.data() + i * 2, &bits, 2);
+    }
+    return row;
+  }
+  const auto put = [&](std::size_t at) {
+    const std::uint16_t bits = f32_to_f16(0.01f * normal(rng));
+    std::memcpy(row.data() + at, &bits, 2);
+  };
+  for (std::size_t block = 0; block < row.size(); block += info.block_bytes) {
+    switch (type) {
+      case DType::q6_k: put(block + 208); break;
+      case DType::q2_k: put(block + 80); put(block + 82); break;
+      case DType::q3_k: put(block + 108); break;
+      case DType::q4_1: case DType::q5_1: case DType::q4_k: case DType::q5_k: put(block); put(block + 2); break;
+      default: put(block);
+    }
+  }
+  return row;
+}
+
+constexpr DType kWeightTypes[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,   DType::q5_1, DType::q8_0,
+                                  DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+
+TEST(KernelTwins, unpacking_agrees_for_every_weight_type) {
+  Rng rng(3);
+  for (const DType type : kWeightTypes) {
+    for (const std::uint64_t count : {256u, 768u}) {
+      const auto row = random_row(rng, type, count);
+      std::vector<float> want(count), got(count);
+      reference::dequantize_row(type, row.data(), count, want.data());
+      for (const Isa isa : sets()) {
+        kernel_table(isa).dequantize_row(type, row.data(), count, got.data());
+        for (std::uint64_t i = 0; i < count; ++i)
+          ASSERT_NEAR(got[i], want[i], 1e-6 + 1e-6 * std::fabs(want[i])) << dtype_name(type) << " " << isa_name(isa) << " at " << i;
+      }
+    }
+  }
+}
+
+TEST(KernelTwins, row_dots_agree_for_every_weight_type_and_number_of_vectors) {
+  Rng rng(4);
+  for (const DType type : kWeightTypes) {
+    constexpr int k = 512;
+    const auto row = random_row(rng, type, k);
+    std::vector<float> x(8 * (k + 3));
+    fill(rng, x.data(), x.size());
+    for (const Isa isa : sets())
+      for (int vectors = 1; vectors <= 8; ++vectors) {
+        float got[8], want[8];
+        reference::row_dot(type, row.data(), k, x.data(), k + 3, vectors, want);
+        kernel_table(isa).row_dot(type, row.data(), k, x.data(), k + 3, vectors, got);
+        for (int i = 0; i < vectors; ++i) ASSERT_NEAR(got[i], want[i], 1e-4 * (1 + std::fabs(want[i]))) << dtype_name(type) << " " << isa_name(isa);
+      }
+  }
+}
+
+TEST(KernelTwins, packed_panels_are_the_unpacked_rows_turned) {
+  Rng rng(5);
+  for (const DType type : kWeightTypes) {
+    const int k = dtype_info(type)->block_size == 256 ? 512 : 352;  // 352: a step of 256 and a rest that is no multiple of 64
+    const std::size_t stride = row_bytes(type, static_cast<std::uint64_t>(k));
+    std::vector<std::byte> rows;
+    for (int row = 0; row < 64; ++row) {
+      const auto one = random_row(rng, type, static_cast<std::uint64_t>(k));
+      rows.insert(rows.end(), one.begin(), one.end());
+    }
+    for (const int row_count : {1, 17, 64}) {
+      std::vector<float> got(static_cast<std::size_t>(k) * 64), want(got.size());
+      std::vector<std::uint16_t> got16(got.size()), want16(got.size());
+      reference::pack_panel_f32(type, rows.data(), stride, row_count, k, want.data());
+      reference::pack_panel_bf16(type, rows.data(), stride, row_count, k, want16.data());
+      for (const Isa isa : sets()) {
+        kernel_table(isa).pack_panel_f32(type, rows.data(), stride, row_count, k, got.data());
+        kernel_table(isa).pack_panel_bf16(type, rows.data(), stride, row_count, k, got16.data());
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          ASSERT_NEAR(got[i], want[i], 1e-6 + 1e-6 * std::fabs(want[i])) << dtype_name(type) << " " << isa_name(isa);
+          ASSERT_NEAR(bf16_to_f32(got16[i]), bf16_to_f32(want16[i]), 8e-3 * std::fabs(bf16_to_f32(want16[i])) + 1e-6);
+        }
+      }
+    }
+  }
+}
+
+TEST(KernelTwins, norms_activations_and_rotations_agree_at_every_length_and_misalignment) {
+  Rng rng(6);
+  for (const Isa isa : sets()) {
+    const KernelTable& table = kernel_table(isa);
+    for (int count = 1; count <= 67; ++count) {
+      for (const std::size_t offset : {0u, 1u, 5u}) {
+        const auto n = static_cast<std::size_t>(count);
+        Offset<float> x(2 * n, offset), w(n, offset), got(2 * n, offset), want(2 * n, offset);
+        fill(rng, x.data, 2 * n);
+        fill(rng, w.data, n);
+        for (std::size_t i = 0; i < n; ++i) x.data[i] *= 8.0f;
+        const auto same = [&](std::size_t values, double tolerance, const char* what) {
+          for (std::size_t i = 0; i < values; ++i)
+            ASSERT_NEAR(got.data[i], want.data[i], tolerance * (1 + std::fabs(want.data[i]))) << what << " " << isa_name(isa) << " count " << count;
+        };
+        table.rms_norm(x.data, w.data, 1e-5f, count, got.data);
+        reference::rms_norm(x.data, w.data, 1e-5f, count, want.data);
+        same(n, 2e-6, "rms_norm");
+        table.gated_silu(x.data, w.data, count, got.data);
+        reference::gated_silu(x.data, w.data, count, want.data);
+        same(n, 2e-6, "gated_silu");
+        table.gated_gelu_tanh(x.data, w.data, count, got.data);
+        reference::gated_gelu_tanh(x.data, w.data, count, want.data);
+        same(n, 4e-6, "gated_gelu_tanh");
+        std::copy_n(x.data, 2 * n, got.data);
+        std::copy_n(x.data, 2 * n, want.data);
+        table.rotate_halves(got.data, w.data, w.data, count);
+        reference::rotate_halves(want.data, w.data, w.data, count);
+        same(2 * n, 2e-6, "rotate_halves");
+        std::vector<std::uint16_t> half(n), half2(n);
+        table.to_bf16(x.data, n, half.data());
+        reference::to_bf16(x.data, n, half2.data());
+        ASSERT_EQ(half, half2);
+      }
+    }
+  }
+}
+
+TEST(KernelTwins, activations_stay_finite_at_extreme_gates) {
+  for (const Isa isa : sets()) {
+    std::vector<float> gate(32, 3000.0f), up(32, 1.0f), out(32);
+    std::fill_n(gate.begin(), 16, -3000.0f);
+    kernel_table(isa).gated_silu(gate.data(), up.data(), 32, out.data());
+    EXPECT_NEAR(out[0], 0.0f, 1e-6);
+    EXPECT_NEAR(out[31], 3000.0f, 1e-2);
+    kernel_table(isa).gated_gelu_tanh(gate.data(), up.data(), 32, out.data());
+    EXPECT_NEAR(out[0], 0.0f, 1e-6);
+    EXPECT_NEAR(out[31], 3000.0f, 1e-2);
+  }
+}
+
+}  // namespace
+}  // namespace tome::kernels
