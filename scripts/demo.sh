@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The main job on a bare Debian 12: build the release, fetch the models, and ask questions of a document that does not fit
+# the model's window (Debian's policy manual, about 118K tokens against 32K trained).
+# Usage: bash scripts/demo.sh [--quick]     --quick: the Filesystem Hierarchy Standard instead, 28K tokens
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/build.sh
+. scripts/build.sh
+
+case "${1:-}" in
+  "") member=policy.txt.gz ;;
+  --quick) member=fhs/fhs-3.0.txt.gz ;;
+  *) echo "usage: bash scripts/demo.sh [--quick]" >&2; exit 2 ;;
+esac
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/tome
+document=$cache/documents/$(basename "$member" .gz)
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+
+download_package() { (cd "$scratch" && apt-get download -q debian-policy >apt.log 2>&1); }
+
+# From the package itself: minimal systems leave /usr/share/doc out when they install one.
+fetch_document() {
+  if ! download_package; then
+    bash scripts/install.sh update
+    download_package || { cat "$scratch/apt.log" >&2; exit 1; }
+  fi
+  dpkg-deb -x "$scratch"/debian-policy_*.deb "$scratch/root"
+  mkdir -p "$(dirname "$document")"
+  gzip -dc "$scratch/root/usr/share/doc/debian-policy/$member" >"$document.part"
+  mv "$document.part" "$document"
+}
+
+questions() {
+  case "$member" in
+    policy.txt.gz)
+      echo "How long may the synopsis line of a package description be at most?"
+      echo "Which user ID range is reserved for dynamically allocated user accounts?"
+      echo "What must a package's prerm script do when it is called with an unknown argument?"
+      ;;
+    *)
+      echo "Which directory is reserved for the installation of add-on application software packages?"
+      echo "What must be deleted at the beginning of the boot process?"
+      echo "Which file contains information that allows rebooting when the boot loader is damaged?"
+      ;;
+  esac
+}
+
+bash scripts/install.sh build
+build_release -DTOME_BUILD_TESTS=OFF
+for model in gemma3-270m smollm2-135m; do
+  step "pull $model" build/release/tome pull "$model"
+done
+[ -s "$document" ] || step "unpack $(basename "$document") from the package debian-policy" fetch_document
+questions >"$cache/documents/questions.txt"
+echo "== ask $(basename "$document")"
+started=$SECONDS
+build/release/tome ask --model gemma3-270m --answer-model smollm2-135m --evidence 3 \
+  --questions "$cache/documents/questions.txt" "$document"
+echo "== the questions took $((SECONDS - started)) s"
