@@ -31,7 +31,8 @@ class FragmentEncoder {
 /// GPT-2's way: words by the pre-tokeniser, bytes merged by rank. `spec` and `vocabulary` outlive the encoder.
 Result<std::unique_ptr<FragmentEncoder>> make_byte_bpe(const TokenizerSpec& spec, const Vocabulary& vocabulary);
 /// SentencePiece's way: characters merged by the score of what they make, "▁" for a space, unknown characters as bytes.
-Result<std::unique_ptr<FragmentEncoder>> make_sentencepiece_bpe(const TokenizerSpec& spec, const Vocabulary& vocabulary);
+Result<std::unique_ptr<FragmentEncoder>> make_sentencepiece_bpe(const TokenizerSpec& spec,
+                                                                const Vocabulary& vocabulary);
 
 /// The table of merges given by rank. Errors: format when a piece or what it merges to is not in the vocabulary.
 Result<PairTable> pair_table_from_merges(const TokenizerSpec& spec, const Vocabulary& vocabulary);

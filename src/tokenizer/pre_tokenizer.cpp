@@ -97,8 +97,7 @@ std::size_t llama_word(const Scanner& scan, std::size_t begin, int most_numbers)
   if (first.code_point != '\r' && first.code_point != '\n' && second.length != 0 &&
       second.kind == CharacterClass::letter)
     return scan.skip(CharacterClass::letter, begin + first.length);
-  if (first.kind == CharacterClass::other)
-    return scan.skip_newlines(scan.skip(CharacterClass::other, begin));
+  if (first.kind == CharacterClass::other) return scan.skip_newlines(scan.skip(CharacterClass::other, begin));
   if (first.code_point == ' ' && second.length != 0 && second.kind == CharacterClass::other)
     return scan.skip_newlines(scan.skip(CharacterClass::other, begin + 1));
   std::size_t last = begin;

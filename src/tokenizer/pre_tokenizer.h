@@ -1,6 +1,6 @@
 #pragma once
-// Pre-tokenisers of byte-level BPE: a text is cut into words before any merge. Each is a hand-written scanner that takes
-// what the model's published regular expression takes at that place (leftmost alternative first), in linear time.
+// Pre-tokenisers of byte-level BPE: a text is cut into words before any merge. Each is a hand-written scanner that
+// takes what the model's published regular expression takes at that place (leftmost alternative first), in linear time.
 //   gpt2       's|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+
 //   smollm     every \p{N} alone, then gpt2 on what lies between
 //   llama_bpe  (?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+

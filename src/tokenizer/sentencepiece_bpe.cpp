@@ -54,7 +54,8 @@ std::uint32_t last_character(std::string_view piece) {
 Result<PairTable> pair_table_from_scores(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
   std::vector<std::int32_t> order;
   for (std::size_t id = 0; id < spec.tokens.size(); ++id) {
-    if (std::isnan(spec.scores[id])) return fail(ErrorKind::format, "[tokenizer] token {} has a score that is no number", id);
+    if (std::isnan(spec.scores[id]))
+      return fail(ErrorKind::format, "[tokenizer] token {} has a score that is no number", id);
     const bool plain = vocabulary.type(static_cast<std::int32_t>(id)) == TokenType::normal;
     if (plain && vocabulary.find(spec.tokens[id]) == static_cast<std::int32_t>(id))
       order.push_back(static_cast<std::int32_t>(id));
@@ -189,12 +190,14 @@ class SentencePieceBpe : public FragmentEncoder {
 
 }  // namespace
 
-Result<std::unique_ptr<FragmentEncoder>> make_sentencepiece_bpe(const TokenizerSpec& spec, const Vocabulary& vocabulary) {
+Result<std::unique_ptr<FragmentEncoder>> make_sentencepiece_bpe(const TokenizerSpec& spec,
+                                                                const Vocabulary& vocabulary) {
   if (!spec.merges.empty()) {
     TOME_ASSIGN(PairTable pairs, pair_table_from_merges(spec, vocabulary));
     return std::make_unique<SentencePieceBpe>(spec, vocabulary, std::move(pairs));
   }
-  if (spec.scores.empty()) return fail(ErrorKind::format, "[tokenizer] SentencePiece BPE with neither scores nor merges");
+  if (spec.scores.empty())
+    return fail(ErrorKind::format, "[tokenizer] SentencePiece BPE with neither scores nor merges");
   TOME_ASSIGN(PairTable pairs, pair_table_from_scores(spec, vocabulary));
   return std::make_unique<SentencePieceBpe>(spec, vocabulary, std::move(pairs));
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Finds tokens that are cut out of the text before any merge: control tokens such as <|im_end|> when the caller asks for
-// them, user-defined ones always. At each place the longest one wins. Built once, then read by any thread.
+// Finds tokens that are cut out of the text before any merge: control tokens such as <|im_end|> when the caller asks
+// for them, user-defined ones always. At each place the longest one wins. Built once, then read by any thread.
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -22,8 +22,8 @@ class SpecialTokens {
   Match find(std::string_view text, std::size_t from) const;
 
  private:
-  PairTable edges_;                     // (node, byte) → node, in Merge::merged
-  std::vector<std::int32_t> ids_{-1};   // per node
+  PairTable edges_;                    // (node, byte) → node, in Merge::merged
+  std::vector<std::int32_t> ids_{-1};  // per node
   std::array<bool, 256> first_{};
 };
 

@@ -65,7 +65,8 @@ class BpeTokenizer : public Tokenizer {
     return tokenizer;
   }
 
-  std::vector<TokenId> encode(std::string_view text, AddSpecial add_special, ParseSpecial parse_special) const override {
+  std::vector<TokenId> encode(std::string_view text, AddSpecial add_special,
+                              ParseSpecial parse_special) const override {
     return encode_any(text, add_special, parse_special, nullptr);
   }
   std::vector<TokenId> encode_with_offsets(std::string_view text, AddSpecial add_special, ParseSpecial parse_special,
@@ -191,7 +192,9 @@ class BpeTokenizer : public Tokenizer {
 
 }  // namespace
 
-Result<std::shared_ptr<const Tokenizer>> Tokenizer::create(const TokenizerSpec& spec) { return BpeTokenizer::make(spec); }
+Result<std::shared_ptr<const Tokenizer>> Tokenizer::create(const TokenizerSpec& spec) {
+  return BpeTokenizer::make(spec);
+}
 
 bool Tokenizer::is_end(TokenId id) const {
   const auto& ends = spec().end_tokens;

@@ -14,8 +14,8 @@ namespace tome {
 
 using TokenId = std::int32_t;
 
-enum class AddSpecial { no, yes };      ///< BOS/EOS as the file says (never a second BOS)
-enum class ParseSpecial { no, yes };    ///< "<|im_end|>" in the text becomes the control token, or stays text
+enum class AddSpecial { no, yes };    ///< BOS/EOS as the file says (never a second BOS)
+enum class ParseSpecial { no, yes };  ///< "<|im_end|>" in the text becomes the control token, or stays text
 
 class Tokenizer {
  public:
@@ -24,10 +24,12 @@ class Tokenizer {
   virtual ~Tokenizer() = default;
 
   /// Invalid UTF-8 is read as U+FFFD per maximal ill-formed part (as Python's errors="replace").
-  virtual std::vector<TokenId> encode(std::string_view text, AddSpecial add_special, ParseSpecial parse_special) const = 0;
-  /// As encode, with each token's byte range in `text`: offsets[i] is the first byte of token i, offsets.back() the end;
-  /// size ids + 1. BOS has an empty range. Needed to show passages by file and line.
-  virtual std::vector<TokenId> encode_with_offsets(std::string_view text, AddSpecial add_special, ParseSpecial parse_special,
+  virtual std::vector<TokenId> encode(std::string_view text, AddSpecial add_special,
+                                      ParseSpecial parse_special) const = 0;
+  /// As encode, with each token's byte range in `text`: offsets[i] is the first byte of token i, offsets.back() the
+  /// end; size ids + 1. BOS has an empty range. Needed to show passages by file and line.
+  virtual std::vector<TokenId> encode_with_offsets(std::string_view text, AddSpecial add_special,
+                                                   ParseSpecial parse_special,
                                                    std::vector<std::uint64_t>& offsets) const = 0;
   /// The raw bytes of one token (possibly half a character); control tokens give "" unless `show_special`.
   virtual std::string token_bytes(TokenId id, bool show_special = false) const = 0;

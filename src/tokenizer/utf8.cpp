@@ -109,8 +109,8 @@ std::string repair_utf8(std::string_view text, OffsetMap& map) {
 
 void OffsetMap::to_original(std::vector<std::uint64_t>& offsets, std::size_t first) const {
   if (changes_.empty()) return;
-  std::size_t next = 0;       // the first change that ends after the offset
-  std::int64_t shift = 0;     // original minus new, after the changes passed
+  std::size_t next = 0;    // the first change that ends after the offset
+  std::int64_t shift = 0;  // original minus new, after the changes passed
   for (std::size_t index = first; index < offsets.size(); ++index) {
     const std::uint64_t offset = offsets[index];
     while (next < changes_.size() && changes_[next].new_begin + changes_[next].new_length <= offset) {

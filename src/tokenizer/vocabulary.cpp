@@ -43,7 +43,8 @@ std::string with_spaces(std::string_view piece) {
 
 Status check_id(std::string_view name, std::int64_t id, std::size_t size) {
   if (id < -1 || id >= static_cast<std::int64_t>(size))
-    return fail(ErrorKind::format, "[tokenizer] {} id {}, expected -1 (none) or below the vocabulary's {}", name, id, size);
+    return fail(ErrorKind::format, "[tokenizer] {} id {}, expected -1 (none) or below the vocabulary's {}", name, id,
+                size);
   return {};
 }
 
@@ -93,7 +94,8 @@ Result<Vocabulary> Vocabulary::create(const TokenizerSpec& spec) {
     std::string raw = piece;
     if (type == TokenType::byte) {
       const auto byte = byte_of(piece);
-      if (!byte) return fail(ErrorKind::format, "[tokenizer] byte token {} is '{}', expected <0x00> to <0xFF>", id, piece);
+      if (!byte)
+        return fail(ErrorKind::format, "[tokenizer] byte token {} is '{}', expected <0x00> to <0xFF>", id, piece);
       raw.assign(1, static_cast<char>(*byte));
       if (vocabulary.bytes_[*byte] < 0) vocabulary.bytes_[*byte] = token;
     } else if (type == TokenType::normal || type == TokenType::unused) {
