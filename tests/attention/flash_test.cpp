@@ -1,0 +1,261 @@
+// Exact tiled attention against a dense fp64 oracle.
+#include "attention/flash.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "attention/partial_merge.h"
+#include "base/cpu_features.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+
+namespace tome {
+namespace {
+
+struct Case {
+  std::uint32_t heads = 4, kv_heads = 2, head_dim = 64;
+  std::uint64_t keys = 100;     ///< all of them cached, the queries are the last ones
+  int tokens = 20;
+  VisibleKeys visible = {};
+  DType type = DType::bf16;
+  bool fp32 = false;
+  float spread = 1.0f;
+};
+
+struct Made {
+  PagedKv cache;
+  std::vector<float> queries, keys, values;  // keys, values: [position][kv_heads · head_dim]
+};
+
+Made make(const Case& c) {
+  Rng rng(c.keys * 31 + c.head_dim);
+  const auto layout = KvLayout::create(c.type, c.kv_heads, c.head_dim);
+  Made made{PagedKv(*layout, 0), {}, {}, {}};
+  const auto normal = [&] {
+    return static_cast<float>(std::sqrt(-2.0 * std::log(1.0 - rng.uniform())) * std::cos(6.283185307179586 * rng.uniform()));
+  };
+  const std::size_t kv_width = c.kv_heads * c.head_dim;
+  made.keys.resize(c.keys * kv_width);
+  made.values.resize(c.keys * kv_width);
+  made.queries.resize(static_cast<std::size_t>(c.tokens) * c.heads * c.head_dim);
+  for (float& v : made.keys) v = normal();
+  for (float& v : made.values) v = normal();
+  for (float& v : made.queries) v = normal() * c.spread;
+  made.cache.reserve(c.keys);
+  for (std::uint64_t key = 0; key < c.keys; ++key)
+    for (std::uint32_t head = 0; head < c.kv_heads; ++head)
+      made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim, made.values.data() + key * kv_width + head * c.head_dim);
+  made.cache.commit(c.keys);
+  return made;
+}
+
+AttentionRequest request_of(const Case& c, const Made& made) {
+  AttentionRequest r;
+  r.shape = {c.heads, c.kv_heads, c.head_dim, 1.0f / std::sqrt(static_cast<float>(c.head_dim))};
+  r.keys = &made.cache;
+  r.queries = made.queries.data();
+  r.query_stride = static_cast<std::size_t>(c.heads) * c.head_dim;
+  r.first_position = c.keys - static_cast<std::uint64_t>(c.tokens);
+  r.tokens = c.tokens;
+  r.visible = c.visible;
+  r.fp32 = c.fp32;
+  return r;
+}
+
+struct Answer {
+  std::vector<float> output, lse;
+};
+
+Answer run(const AttentionRequest& r) {
+  Answer answer;
+  answer.output.assign(static_cast<std::size_t>(r.tokens) * r.shape.heads * r.shape.head_dim, NAN);  // poisoned
+  answer.lse.assign(static_cast<std::size_t>(r.tokens) * r.shape.heads, NAN);
+  AttentionScratch scratch;
+  flash_attention(r, {answer.output.data(), answer.lse.data()}, scratch);
+  return answer;
+}
+
+/// Softmax over the visible keys in fp64, one query head at a time.
+void expect_oracle(const Case& c, const Made& made, const Answer& got, double tolerance) {
+  const AttentionRequest r = request_of(c, made);
+  const std::size_t dims = c.head_dim, kv_width = c.kv_heads * dims;
+  for (int token = 0; token < c.tokens; ++token) {
+    const std::uint64_t position = r.first_position + static_cast<std::uint64_t>(token);
+    const KeyInterval seen = c.visible.of(position);
+    for (std::uint32_t head = 0; head < c.heads; ++head) {
+      const float* q = made.queries.data() + static_cast<std::size_t>(token) * c.heads * dims + head * dims;
+      const std::size_t kv = head / (c.heads / c.kv_heads) * dims;
+      std::vector<double> scores;
+      double highest = -std::numeric_limits<double>::infinity(), total = 0;
+      for (std::uint64_t key = seen.begin; key < seen.end; ++key) {
+        double score = 0;
+        for (std::size_t d = 0; d < dims; ++d) score += static_cast<double>(q[d]) * static_cast<double>(made.keys[key * kv_width + kv + d]);
+        scores.push_back(score * static_cast<double>(r.shape.score_scale));
+        highest = std::max(highest, scores.back());
+      }
+      for (double& score : scores) total += score = std::exp(score - highest);
+      const std::size_t row = static_cast<std::size_t>(token) * c.heads + head;
+      if (scores.empty()) {
+        ASSERT_EQ(got.lse[row], -std::numeric_limits<float>::infinity());
+        for (std::size_t d = 0; d < dims; ++d) ASSERT_EQ(got.output[row * dims + d], 0.0f);
+        continue;
+      }
+      ASSERT_NEAR(got.lse[row], highest + std::log(total), tolerance * (1 + std::fabs(highest))) << "token " << token << " head " << head;
+      for (std::size_t d = 0; d < dims; ++d) {
+        double want = 0;
+        for (std::size_t i = 0; i < scores.size(); ++i)
+          want += scores[i] / total * static_cast<double>(made.values[(seen.begin + i) * kv_width + kv + d]);
+        ASSERT_NEAR(got.output[row * dims + d], want, tolerance) << "token " << token << " head " << head << " dim " << d << " keys " << c.keys;
+      }
+    }
+  }
+}
+
+void check(const Case& c, double tolerance) {
+  const Made made = make(c);
+  expect_oracle(c, made, run(request_of(c, made)), tolerance);
+}
+
+TEST(FlashAttention, equals_a_dense_fp64_oracle_at_odd_lengths_head_groups_and_dims) {
+  for (const auto& [heads, kv_heads] : {std::pair{1u, 1u}, {4u, 1u}, {9u, 3u}, {6u, 6u}})
+    for (const std::uint32_t dims : {8u, 16u, 64u, 80u, 128u, 256u})
+      for (const auto& [keys, tokens] : {std::pair{1, 1}, {64, 64}, {65, 1}, {113, 7}, {239, 239}, {799, 3}}) {
+        const Case c{.heads = heads, .kv_heads = kv_heads, .head_dim = dims, .keys = static_cast<std::uint64_t>(keys), .tokens = tokens};
+        check(c, 3e-2);
+        Case exact = c;
+        exact.fp32 = true;
+        exact.type = DType::f32;
+        check(exact, 2e-5);
+      }
+}
+
+TEST(FlashAttention, equals_the_oracle_on_every_instruction_set) {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16}) {
+    if (isa > best_isa()) continue;
+    set_isa(isa);
+    check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40}, 3e-2);
+    check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40, .type = DType::f32, .fp32 = true}, 2e-5);
+  }
+  set_isa(before);
+}
+
+TEST(FlashAttention, split_keys_merge_to_the_same_answer) {
+  check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 5000, .tokens = 1}, 1e-2);
+  check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 4999, .tokens = 33, .type = DType::f32, .fp32 = true}, 2e-5);
+}
+
+TEST(FlashAttention, peaked_scores_stay_exact) {
+  check({.heads = 2, .kv_heads = 1, .head_dim = 64, .keys = 700, .tokens = 50, .type = DType::f32, .fp32 = true, .spread = 60.0f}, 5e-4);
+}
+
+TEST(FlashAttention, windows_show_exactly_the_last_keys) {
+  for (const std::uint64_t window : {1u, 63u, 64u, 65u, 200u})
+    check({.heads = 4, .kv_heads = 2, .head_dim = 32, .keys = 500, .tokens = 150, .visible = {.window = window}, .type = DType::f32, .fp32 = true}, 2e-5);
+}
+
+TEST(FlashAttention, a_window_longer_than_the_text_equals_full_attention) {
+  const Case full{.keys = 300, .tokens = 77}, windowed{.keys = 300, .tokens = 77, .visible = {.window = 5000}};
+  const Made made = make(full);
+  EXPECT_EQ(run(request_of(full, made)).output, run(request_of(windowed, made)).output);
+}
+
+TEST(FlashAttention, key_ranges_of_plans_with_several_parts_equal_the_oracle) {
+  using Kind = KeyRange::Kind;
+  for (const Kind kind : {Kind::neighbours, Kind::beyond, Kind::same_chunk, Kind::previous_chunk, Kind::earlier_chunks})
+    check({.heads = 2, .kv_heads = 1, .head_dim = 16, .keys = 410, .tokens = 300, .visible = {.range = {.kind = kind, .window = 90, .chunk = 100}},
+           .type = DType::f32, .fp32 = true}, 2e-5);
+}
+
+TEST(FlashAttention, every_kv_type_is_close_to_the_oracle) {
+  check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::f16}, 3e-2);
+  check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::q8_0}, 5e-2);
+  check({.head_dim = 96, .keys = 500, .tokens = 60, .type = DType::q8_0, .fp32 = true}, 3e-2);
+}
+
+TEST(FlashAttention, is_bitwise_the_same_for_any_thread_count) {
+  for (const int tokens : {1, 5, 130}) {
+    const Case c{.heads = 9, .kv_heads = 3, .head_dim = 64, .keys = 3000, .tokens = tokens};
+    const Made made = make(c);
+    set_thread_count(1);
+    const Answer one = run(request_of(c, made));
+    for (const int threads : {2, 5}) {
+      set_thread_count(threads);
+      const Answer other = run(request_of(c, made));
+      EXPECT_EQ(one.output, other.output) << threads;
+      EXPECT_EQ(one.lse, other.lse);
+    }
+    set_thread_count(0);
+  }
+}
+
+TEST(FlashAttention, a_query_that_sees_nothing_gives_zero_and_minus_infinity) {
+  check({.heads = 2, .kv_heads = 1, .head_dim = 16, .keys = 50, .tokens = 50, .visible = {.range = {.kind = KeyRange::Kind::beyond, .window = 90}},
+         .type = DType::f32, .fp32 = true}, 1e-6);
+}
+
+TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
+  const Case c{.heads = 4, .kv_heads = 2, .head_dim = 32, .keys = 450, .tokens = 30, .type = DType::f32, .fp32 = true};
+  const Made made = make(c);
+  const AttentionRequest r = request_of(c, made);
+  const Answer answer = run(r);
+  AttentionScratch scratch;
+  std::vector<float> probabilities(c.keys, 0.0f);
+  add_attention_probabilities(r, 3, answer.lse.data(), 4, 9, probabilities, scratch);
+  double total = 0;
+  for (const float p : probabilities) total += static_cast<double>(p);
+  EXPECT_NEAR(total, 5.0, 1e-4);
+  double want = 0;  // of key 17, by hand
+  for (int token = 4; token < 9; ++token) {
+    double score = 0;
+    for (std::size_t d = 0; d < 32; ++d)
+      score += static_cast<double>(made.queries[static_cast<std::size_t>(token) * 128 + 96 + d]) * static_cast<double>(made.keys[17 * 64 + 32 + d]);
+    want += std::exp(score * static_cast<double>(r.shape.score_scale) - static_cast<double>(answer.lse[static_cast<std::size_t>(token) * 4 + 3]));
+  }
+  EXPECT_NEAR(probabilities[17], want, 1e-5);
+}
+
+TEST(PartialMerge, an_empty_side_contributes_nothing_and_never_makes_nan) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  float output[2] = {0, 0}, lse = nothing;
+  const float empty[2] = {0, 0}, other[2] = {3, 4};
+  merge_partial(output, lse, empty, nothing, 2);
+  EXPECT_EQ(lse, nothing);
+  EXPECT_EQ(output[0], 0.0f);
+  merge_partial(output, lse, other, 1.5f, 2);
+  EXPECT_EQ(output[1], 4.0f);
+  EXPECT_EQ(lse, 1.5f);
+  merge_partial(output, lse, empty, nothing, 2);
+  EXPECT_EQ(output[1], 4.0f);
+  merge_partial(output, lse, empty, 1.5f, 2);
+  EXPECT_NEAR(output[1], 2.0f, 1e-6);
+  EXPECT_NEAR(lse, 1.5f + std::log(2.0f), 1e-6);
+}
+
+TEST(VisibleKeys, coverage_of_a_tile_is_none_all_or_some_as_its_rows_say) {
+  using Kind = KeyRange::Kind;
+  for (const Kind kind : {Kind::all, Kind::neighbours, Kind::beyond, Kind::same_chunk, Kind::previous_chunk, Kind::earlier_chunks})
+    for (const std::uint64_t window : {0u, 37u}) {
+      const VisibleKeys visible{window, {kind, 20, 32}};
+      for (std::uint64_t query = 0; query < 150; query += 13)
+        for (std::uint64_t key = 0; key < 150; key += 9) {
+          int seen = 0;
+          for (std::uint64_t q = query; q < query + 13; ++q)
+            for (std::uint64_t k = key; k < key + 9; ++k) {
+              const bool shown = k <= q && covers(visible.range, q, k) && (window == 0 || q - k < window);
+              const KeyInterval interval = visible.of(q);
+              ASSERT_EQ(shown, k >= interval.begin && k < interval.end) << "query " << q << " key " << k;
+              seen += shown ? 1 : 0;
+            }
+          const TileCoverage coverage = visible.coverage(query, query + 12, key, key + 8);
+          if (coverage == TileCoverage::none) { ASSERT_EQ(seen, 0); }
+          if (coverage == TileCoverage::all) { ASSERT_EQ(seen, 13 * 9); }
+        }
+    }
+}
+
+}  // namespace
+}  // namespace tome

@@ -1,0 +1,175 @@
+#include "cache/paged_kv.h"
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+
+#include "base/mapped_file.h"
+#include "cache/layer_state.h"
+#include "cache/snapshot.h"
+
+namespace tome {
+namespace {
+
+float key_of(std::uint64_t position, std::size_t dim) { return std::sin(static_cast<float>(position) * 0.37f + static_cast<float>(dim)); }
+
+void append(PagedKv& kv, std::uint64_t end, float shift = 0.0f) {
+  const std::uint32_t dims = kv.layout().head_dim;
+  kv.reserve(end);
+  std::vector<float> key(dims), value(dims);
+  for (std::uint64_t position = kv.length(); position < end; ++position)
+    for (std::uint32_t head = 0; head < kv.layout().kv_heads; ++head) {
+      for (std::size_t dim = 0; dim < dims; ++dim) {
+        key[dim] = key_of(position, dim) + static_cast<float>(head) + shift;
+        value[dim] = -key[dim];
+      }
+      kv.write(position, head, key.data(), value.data());
+    }
+  kv.commit(end);
+}
+
+void expect_contents(const PagedKv& kv, std::uint64_t from, std::uint64_t to, double tolerance) {
+  const std::size_t dims = kv.layout().head_dim;
+  std::vector<float> keys(64 * dims), values(64 * dims);
+  for (std::uint32_t head = 0; head < kv.layout().kv_heads; ++head)
+    for (std::uint64_t position = from; position < to; ++position) {
+      read_keys(kv.layout(), kv.page(position / 64), head, keys.data());
+      read_values(kv.layout(), kv.page(position / 64), head, values.data());
+      for (std::size_t dim = 0; dim < dims; ++dim) {
+        const double want = static_cast<double>(key_of(position, dim)) + head;
+        ASSERT_NEAR(keys[position % 64 * dims + dim], want, tolerance) << position;
+        ASSERT_NEAR(values[position % 64 * dims + dim], -want, tolerance) << position;
+      }
+    }
+}
+
+TEST(PagedKv, every_type_gives_back_what_was_written) {
+  for (const auto& [type, tolerance] : {std::pair{DType::f32, 1e-6}, {DType::bf16, 2e-2}, {DType::f16, 2e-3}, {DType::q8_0, 3e-2}}) {
+    PagedKv kv(*KvLayout::create(type, 2, 96), 0);
+    append(kv, 130);
+    append(kv, 131);
+    expect_contents(kv, 0, 131, tolerance);
+  }
+}
+
+TEST(PagedKv, a_fork_shares_pages_until_one_side_writes) {
+  PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 0);
+  append(kv, 100);
+  PagedKv fork = kv;
+  EXPECT_EQ(kv.page(0), fork.page(0));
+  EXPECT_EQ(kv.page(1), fork.page(1));
+  append(fork, 120, 5.0f);
+  EXPECT_EQ(kv.page(0), fork.page(0));
+  EXPECT_NE(kv.page(1), fork.page(1));
+  append(kv, 120);
+  expect_contents(kv, 0, 120, 2e-2);
+  expect_contents(fork, 0, 100, 2e-2);
+}
+
+TEST(PagedKv, a_window_keeps_what_the_next_query_may_see_and_little_more) {
+  PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 100);
+  for (std::uint64_t end = 7; end < 3000; end += 7) {
+    append(kv, end);
+    kv.drop_invisible();
+    const std::uint64_t needed = end < 100 ? 0 : end - 99;
+    ASSERT_LE(kv.first_kept(), needed);
+    ASSERT_GT(kv.first_kept() + 64, needed);
+  }
+  expect_contents(kv, kv.first_kept(), kv.length(), 2e-2);
+  EXPECT_LE(kv.page_count(), 3u);
+}
+
+TEST(PagedKv, a_window_cannot_rewind_past_what_it_dropped_and_says_so) {
+  PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 100);
+  append(kv, 1000);
+  kv.drop_invisible();
+  const Status status = kv.rewind(500);
+  ASSERT_FALSE(status);
+  EXPECT_NE(status.error().message.find("cannot rewind from 1000 to 500"), std::string::npos) << status.error().message;
+  EXPECT_TRUE(kv.rewind(999));
+  PagedKv full(*KvLayout::create(DType::bf16, 1, 64), 0);
+  append(full, 1000);
+  EXPECT_TRUE(full.rewind(500));
+  append(full, 700);
+  expect_contents(full, 0, 700, 2e-2);
+}
+
+TEST(KvLayout, impossible_layouts_are_refused) {
+  EXPECT_FALSE(KvLayout::create(DType::q4_k, 1, 64));
+  EXPECT_FALSE(KvLayout::create(DType::bf16, 1, 63));
+  EXPECT_FALSE(KvLayout::create(DType::q8_0, 1, 80));
+}
+
+class SnapshotTest : public ::testing::Test {
+ protected:
+  SnapshotTest() : path(std::filesystem::temp_directory_path() / ("tome_snapshot_" + std::to_string(::getpid()))) {}
+  ~SnapshotTest() override { std::filesystem::remove(path); }
+  static SequenceState empty_state() {
+    const auto layout = KvLayout::create(DType::bf16, 2, 64);
+    return SequenceState({PagedKv(*layout, 0), PagedKv(*layout, 100)});
+  }
+  void save() {
+    SequenceState state = empty_state();
+    for (std::size_t layer = 0; layer < 2; ++layer) {
+      append(state.kv(layer), 300);
+      state.kv(layer).drop_invisible();
+    }
+    state.set_length(300);
+    std::vector<std::int32_t> tokens(300);
+    for (int i = 0; i < 300; ++i) tokens[static_cast<std::size_t>(i)] = i * 3;
+    ASSERT_TRUE(save_snapshot(path, identity, tokens, state));
+  }
+  std::string message_after(const std::function<void(std::string&)>& damage) {
+    auto bytes = read_file(path, 1 << 30);
+    EXPECT_TRUE(bytes);
+    damage(*bytes);
+    EXPECT_TRUE(write_file_atomically(path, *bytes));
+    const auto loaded = load_snapshot(path, identity, empty_state());
+    return loaded ? "accepted" : loaded.error().message;
+  }
+  std::string path;
+  SnapshotIdentity identity{"model-a", "positions-a", "yarn"};
+};
+
+TEST_F(SnapshotTest, loads_what_was_saved_and_goes_on_from_there) {
+  save();
+  auto loaded = load_snapshot(path, identity, empty_state());
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->tokens[299], 897);
+  EXPECT_EQ(loaded->identity.positions, "yarn");
+  append(loaded->state.kv(0), 310);  // the last page is read-only in the file: copied first
+  append(loaded->state.kv(1), 310);
+  expect_contents(loaded->state.kv(0), 0, 310, 2e-2);
+  expect_contents(loaded->state.kv(1), loaded->state.kv(1).first_kept(), 310, 2e-2);
+}
+
+TEST_F(SnapshotTest, is_refused_for_another_model_other_positions_or_another_layout) {
+  save();
+  EXPECT_NE(load_snapshot(path, {"model-b", "positions-a", ""}, empty_state()).error().message.find("made with model model-a"), std::string::npos);
+  EXPECT_NE(load_snapshot(path, {"model-a", "positions-b", ""}, empty_state()).error().message.find("made with positions"), std::string::npos);
+  SequenceState other({PagedKv(*KvLayout::create(DType::f16, 2, 64), 0), PagedKv(*KvLayout::create(DType::f16, 2, 64), 100)});
+  EXPECT_NE(load_snapshot(path, identity, other).error().message.find("another layout"), std::string::npos);
+}
+
+TEST_F(SnapshotTest, damage_anywhere_is_found) {
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b[0] = 'X'; }).find("bad magic"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b[8] = 9; }).find("version 9"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b.resize(b.size() - 1); }).find("bytes, expected"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b.back() = static_cast<char>(b.back() ^ 1); }).find("checksum differs"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b.resize(10); }).find("expected at least 16"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { b[20] = '"'; }).find("[snapshot]"), std::string::npos);
+  save();
+  EXPECT_NE(message_after([](std::string& b) { const auto at = b.find("\"length\":300"); b[at + 9] = '9'; }).find("tokens for a length of 900"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace tome
