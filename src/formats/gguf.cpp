@@ -15,7 +15,7 @@ constexpr std::size_t max_key_bytes = 65535;
 constexpr std::size_t max_tensor_name_bytes = 63;
 constexpr std::uint32_t max_dimensions = 4;
 constexpr int max_array_depth = 4;
-constexpr std::uint64_t max_nested_arrays = 65536, max_pairs = 65536;
+constexpr std::uint64_t max_nested_arrays = 1024, max_pairs = 4096;
 constexpr std::uint64_t max_alignment = 1 << 20;
 // What the smallest entry occupies: counts beyond remaining / smallest cannot be true.
 constexpr std::uint64_t smallest_pair = 8 + 1 + 4 + 1;

@@ -334,7 +334,8 @@ Result<ModelFile> model_from_gguf(const std::vector<GgufFile>& parts) {
   TOME_ASSIGN(model.config, ConfigReader(parts, family).read());
   TOME_ASSIGN(model.tokenizer, tokenizer_from_gguf(file));
   TOME_TRY(check_tokenizer(model.tokenizer, where));
-  model.config.vocabulary = static_cast<std::uint32_t>(model.tokenizer.tokens.size());
+  model.config.vocabulary =
+      static_cast<std::uint32_t>(std::min<std::size_t>(model.tokenizer.tokens.size(), UINT32_MAX));
   model.config.tied_embeddings = find_tensor(parts, gguf_tensor_name(Role::output, -1)) == nullptr;
   TOME_TRY(check_config(model.config, where));
   TOME_ASSIGN(const std::vector<NamedTensor> tensors, named_tensors(parts));

@@ -5,8 +5,6 @@
 namespace tome {
 namespace {
 
-constexpr std::size_t max_tokens = std::size_t{1} << 24;
-
 Result<PreTokenizer> pre_tokenizer_of(const GgufFile& file) {
   TOME_ASSIGN(const auto pre, GgufKeys(file).text("tokenizer.ggml.pre"));
   if (!pre)
@@ -46,8 +44,6 @@ Result<const GgufValue*> typed_array(const GgufFile& file, const std::string& ke
 Status read_tokens(const GgufFile& file, TokenizerSpec& spec) {
   TOME_ASSIGN(const GgufValue* tokens, typed_array(file, "tokenizer.ggml.tokens", GgufType::string));
   if (tokens == nullptr) return fail(ErrorKind::format, "[gguf] {}: key 'tokenizer.ggml.tokens' is missing", file.name);
-  if (tokens->count > max_tokens)
-    return fail(ErrorKind::format, "[gguf] {}: {} tokens, expected at most {}", file.name, tokens->count, max_tokens);
   spec.tokens.assign(tokens->strings.begin(), tokens->strings.end());
   TOME_ASSIGN(const GgufValue* scores, typed_array(file, "tokenizer.ggml.scores", GgufType::f32));
   if (scores != nullptr)

@@ -2,3 +2,11 @@
 add_executable(write_fuzz_seeds ${CMAKE_CURRENT_LIST_DIR}/seeds/write_seeds.cpp)
 target_include_directories(write_fuzz_seeds PRIVATE ${CMAKE_SOURCE_DIR}/tests)
 target_link_libraries(write_fuzz_seeds PRIVATE tome_formats)
+
+# With libFuzzer the same targets have no replay.
+if(NOT TOME_FUZZ)
+  add_test(NAME formats.every_message_is_reached_by_the_corpora
+           COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/messages_test.py ${CMAKE_SOURCE_DIR}
+                   gguf=$<TARGET_FILE:gguf_fuzz> safetensors=$<TARGET_FILE:safetensors_fuzz>
+                   hf_config=$<TARGET_FILE:hf_config_fuzz> tokenizer_json=$<TARGET_FILE:tokenizer_json_fuzz>)
+endif()
