@@ -16,6 +16,7 @@ import importlib.metadata
 import json
 import os
 import pathlib
+import shutil
 import statistics
 import subprocess
 import sys
@@ -288,12 +289,16 @@ def machine():
             "date": time.strftime("%Y-%m-%d")}
 
 
+def program(name):
+    return pathlib.Path(shutil.which(name) or name).resolve()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     parser.add_argument("--task", help=argparse.SUPPRESS)
     parser.add_argument("--model", action="append", metavar="NAME=FILE", default=[])
-    parser.add_argument("--tome", type=pathlib.Path, default=pathlib.Path("build/release/tome"))
+    parser.add_argument("--tome", type=program, default="build/release/tome")
     parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome bench")
     parser.add_argument("--text", type=pathlib.Path, help="taken in by llama.cpp; repeated when too short")
     parser.add_argument("--contexts", type=lambda s: [int(n) for n in s.split(",")], default=[4096, 32768])

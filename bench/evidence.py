@@ -17,6 +17,7 @@ import json
 import math
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -236,6 +237,10 @@ def tables(report):
     return "\n".join(lines)
 
 
+def program(name):
+    return pathlib.Path(shutil.which(name) or name).resolve()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--document", action="append", default=[], metavar="NAME=FILE", help="fhs-3.0=…, policy=…")
@@ -248,7 +253,7 @@ def main():
     parser.add_argument("--predict", type=int, default=48, help="tokens an answer may have")
     parser.add_argument("--questions", type=pathlib.Path, default=HERE / "questions")
     parser.add_argument("--limit", type=int, help="the first questions only (to try the script)")
-    parser.add_argument("--tome", type=pathlib.Path, default=pathlib.Path("build/release/tome"))
+    parser.add_argument("--tome", type=program, default="build/release/tome")
     parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome ask, as --tome-flag=--FLAG")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--cache", type=pathlib.Path, help="folder of snapshots (default: the user's)")

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import pathlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -130,6 +131,10 @@ def tables(report):
     return "\n".join(lines)
 
 
+def program(name):
+    return pathlib.Path(shutil.which(name) or name).resolve()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", action="append", default=[], help="a name or a file (default: both packaged models)")
@@ -137,7 +142,7 @@ def main():
     parser.add_argument("--tokens", type=int, default=1500)
     parser.add_argument("--chunk", type=int, action="append", default=[], help="chunk sizes to compare (default: 64, 333)")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--tome", type=pathlib.Path, default=pathlib.Path("build/release/tome"))
+    parser.add_argument("--tome", type=program, default="build/release/tome")
     parser.add_argument("--work", type=pathlib.Path, help="folder for the files of logits (default: a temporary one)")
     parser.add_argument("--json", type=pathlib.Path)
     arguments = parser.parse_args()

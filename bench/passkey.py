@@ -14,6 +14,7 @@ import json
 import pathlib
 import random
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -86,6 +87,10 @@ def ask(arguments, prompt, setting):
     return answer, time.monotonic() - start
 
 
+def program(name):
+    return pathlib.Path(shutil.which(name) or name).resolve()
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--book", type=pathlib.Path, action="append", required=True, help="may be repeated: joined in order")
@@ -93,7 +98,7 @@ def main():
     parser.add_argument("--depth", type=float, action="append", default=[], help="0 … 1 (default: 0.1, 0.5, 0.9)")
     parser.add_argument("--setting", action="append", default=[], metavar="METHOD[:FACTOR]", help="none, linear:2, yarn:2 …")
     parser.add_argument("--model", default="gemma3-270m")
-    parser.add_argument("--tome", type=pathlib.Path, default=pathlib.Path("build/release/tome"))
+    parser.add_argument("--tome", type=program, default="build/release/tome")
     parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome generate, as --tome-flag=--FLAG")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
