@@ -70,7 +70,9 @@ PositionDescription describe(const PositionPlan& plan, const ModelConfig& config
     fact("part", fmt::format("{}: query at {}, key at {}", range_text(part.keys), map_text(part.query_map),
                              map_text(part.key_map)));
   }
-  for (const std::string& note : plan.notes) fact("note", note);
+  for (const std::string& note : plan.notes) {
+    if (!note.starts_with("logits x ")) fact("note", note);  // said above
+  }
   const auto local = std::ranges::count(config.local_layers, true);
   if (local > 0) {
     fact("sliding layers", fmt::format("{} of {} keep their own table (base {:.6g}, window {})", local, config.layers,
