@@ -2,6 +2,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <span>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -144,6 +145,7 @@ class SentencePieceBpe : public FragmentEncoder {
     std::size_t count = 0;
     const Symbol* known = prefix ? nullptr : state.cache.find(word, count);
     if (known != nullptr) {
+      join_unknown(symbols, {known, known + std::min<std::size_t>(count, 1)});
       for (std::size_t at = 0; at < count; ++at) symbols.push_back({known[at].id, known[at].end + begin});
       return;
     }
@@ -155,8 +157,15 @@ class SentencePieceBpe : public FragmentEncoder {
       at += step.length;
     }
     state.merger.merge(state.word);
+    join_unknown(symbols, state.word);
     symbols.insert(symbols.end(), state.word.begin(), state.word.end());
     if (!prefix) state.cache.insert(word, state.word, begin);
+  }
+
+  /// A run of unknown characters is one token, even across the places where the text was cut.
+  void join_unknown(std::vector<Symbol>& symbols, std::span<const Symbol> word) const {
+    if (unknown_ >= 0 && !word.empty() && word.front().id == unknown_ && !symbols.empty() && symbols.back().id == unknown_)
+      symbols.pop_back();
   }
 
   /// The character's token; or its bytes' tokens, of which each but the last ends where the character begins plus what

@@ -78,7 +78,7 @@ Value repeat(Interpreter& interpreter, const Value& sequence, std::int64_t times
   std::uint64_t total = 0;
   if (__builtin_mul_overflow(size, static_cast<std::uint64_t>(times), &total)) total = UINT64_MAX / 2;
   if (size == 0) times = 0;
-  interpreter.charge(static_cast<std::uint64_t>(times), total, place);
+  interpreter.charge(total / 64, total, place);
   if (sequence.is_text()) {
     std::string text;
     for (; times > 0; --times) text += sequence.text();

@@ -226,6 +226,9 @@ bool read_integer(std::string_view text, int base, std::int64_t& value) {
     if (at == 0 && text[at] == '+' && text.size() > 1 && text[1] != '-') continue;
     digits += text[at];
   }
+  const std::size_t sign = !digits.empty() && digits[0] == '-' ? 1 : 0;
+  const std::string_view prefix = base == 16 ? "0x" : base == 8 ? "0o" : base == 2 ? "0b" : "";
+  if (!prefix.empty() && lower(std::string_view(digits).substr(sign, 2)) == prefix) digits.erase(sign, 2);
   const auto result = std::from_chars(digits.data(), digits.data() + digits.size(), value, base);
   return !digits.empty() && result.ec == std::errc() && result.ptr == digits.data() + digits.size();
 }
@@ -519,9 +522,11 @@ Value filter_batch(Interpreter& interpreter, const Value& input, const Arguments
   return interpreter.list(std::move(batches), arguments.place);
 }
 
+/// Python's getattr: never the items of a dict.
 Value filter_attribute(Interpreter& interpreter, const Value& input, const Arguments& arguments) {
   arguments.expect("attr", 1, {"name"});
-  return interpreter.attribute(input, to_text(needed(arguments, 0, "name")), arguments.place);
+  const std::string name = to_text(needed(arguments, 0, "name"));
+  return input.is_dict() ? find_method(input, name) : interpreter.attribute(input, name, arguments.place);
 }
 
 struct NamedFilter {
