@@ -31,7 +31,11 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
   parts.decoder =
       std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
   TOME_TRY(parts.decoder->new_state(parts.options.kv_type));
-  TOME_TRY(engine->fit(parts.model->config.context_length));
+  // Settings that do not suit the trained window may suit the length that fit() is told: refused by new_session if not.
+  if (const Status native = engine->fit(parts.model->config.context_length); !native) {
+    if (options.automatic_positions) return tl::unexpected(native.error());
+    parts.unfit = native.error();
+  }
   return engine;
 }
 
@@ -57,6 +61,7 @@ std::uint64_t Engine::kv_bytes(std::uint64_t tokens) const {
 }
 
 Result<std::unique_ptr<Session>> Engine::new_session(std::uint64_t max_tokens) {
+  if (parts_->plans == nullptr) return tl::unexpected(parts_->unfit);
   const std::uint64_t needed = kv_bytes(max_tokens) + kWorkingMemory, at_hand = memory_at_hand();
   if (needed > at_hand)
     return fail(

@@ -48,6 +48,7 @@ class Engine {
   /// Decides the position plan for sessions made from now on, for `needed` tokens in all (document + question +
   /// answer).
   Status fit(std::uint64_t needed);
+  /// The plan in force. Call it after create() with automatic positions, or after fit() has succeeded.
   const PositionPlan& positions() const;
   /// Bytes a session of `tokens` tokens will take for keys and values.
   std::uint64_t kv_bytes(std::uint64_t tokens) const;

@@ -1,0 +1,209 @@
+// What a session promises: the same logits for any thread count, after a snapshot in the middle, after a fork, and for
+// position plans of several parts where they must coincide with the native one.
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cmath>
+#include <filesystem>
+
+#include "base/cancel.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+#include "runtime/engine.h"
+#include "runtime/sampler.h"
+
+namespace tome {
+namespace {
+
+std::string checkpoint(const std::string& name) { return std::string(TOME_TEST_DATA) + "/models/" + name; }
+
+std::shared_ptr<Engine> open(const std::string& name, Precision precision = Precision::native, std::uint32_t chunk = 64,
+                             const PositionOptions& positions = {}, bool automatic = true, DType kv = DType::bf16) {
+  EngineOptions options;
+  options.model = checkpoint(name);
+  options.precision = precision;
+  options.chunk = chunk;
+  options.positions = positions;
+  options.automatic_positions = automatic;
+  options.kv_type = kv;
+  auto engine = Engine::create(options);
+  EXPECT_TRUE(engine) << (engine ? "" : engine.error().message);
+  return *engine;
+}
+
+std::vector<TokenId> some_tokens(std::size_t count, std::uint64_t seed = 9) {
+  Rng rng(seed);
+  std::vector<TokenId> tokens(count);
+  for (TokenId& token : tokens) token = static_cast<TokenId>(rng.below(99));
+  return tokens;
+}
+
+std::vector<float> logits_of(Engine& engine, const std::vector<TokenId>& tokens) {
+  const Status fitted = engine.fit(tokens.size());
+  EXPECT_TRUE(fitted) << (fitted ? "" : fitted.error().message);
+  if (!fitted) return {};
+  auto session = engine.new_session(tokens.size());
+  EXPECT_TRUE(session);
+  std::vector<float> all;
+  EXPECT_TRUE((*session)->prefill_with_logits(tokens, [&](std::uint64_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); }));
+  return all;
+}
+
+constexpr const char* kNames[] = {"llama-untied", "mistral-window", "qwen2", "qwen3", "gemma3"};
+
+TEST(Session, logits_are_bitwise_the_same_for_any_thread_count) {
+  for (const char* name : kNames) {
+    const auto tokens = some_tokens(300);
+    auto engine = open(name);
+    set_thread_count(1);
+    const auto one = logits_of(*engine, tokens);
+    for (const int threads : {2, 3}) {
+      set_thread_count(threads);
+      EXPECT_EQ(one, logits_of(*engine, tokens)) << name << " with " << threads << " threads";
+    }
+    set_thread_count(0);
+  }
+}
+
+TEST(Session, logits_are_bitwise_the_same_after_a_snapshot_in_the_middle) {
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_session_" + std::to_string(::getpid()));
+  for (const char* name : kNames)
+    for (const DType kv : {DType::bf16, DType::f16}) {
+      const auto tokens = some_tokens(256);
+      auto engine = open(name, Precision::native, 64, {}, true, kv);
+      ASSERT_TRUE(engine->fit(256));
+      auto straight = *engine->new_session(256);
+      ASSERT_TRUE(straight->prefill(tokens));
+      auto first = *engine->new_session(256);
+      ASSERT_TRUE(first->prefill(std::span(tokens).first(128)));
+      ASSERT_TRUE(first->save(path));
+      auto loaded = Session::load(*engine, path, 256);
+      ASSERT_TRUE(loaded) << loaded.error().message;
+      EXPECT_EQ((*loaded)->length(), 128u);
+      ASSERT_TRUE((*loaded)->prefill(std::span(tokens).subspan(128)));
+      EXPECT_TRUE(std::ranges::equal(straight->logits(), (*loaded)->logits())) << name;
+    }
+  std::filesystem::remove(path);
+}
+
+TEST(Session, a_snapshot_of_other_positions_or_another_model_is_refused) {
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_refused_" + std::to_string(::getpid()));
+  auto engine = open("gemma3");
+  auto session = *engine->new_session(64);
+  ASSERT_TRUE(session->prefill(some_tokens(20)));
+  ASSERT_TRUE(session->save(path));
+  auto scaled = open("gemma3", Precision::native, 64, {.method = ScalingMethod::linear, .factor = 2.0}, false);
+  const auto refused = Session::load(*scaled, path, 64);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("made with positions"), std::string::npos) << refused.error().message;
+  auto other = open("gemma3.gguf");
+  const auto foreign = Session::load(*other, path, 64);
+  ASSERT_FALSE(foreign);
+  EXPECT_NE(foreign.error().message.find("made with model"), std::string::npos) << foreign.error().message;
+  std::filesystem::remove(path);
+}
+
+TEST(Session, a_fork_goes_its_own_way_and_leaves_the_original_as_it_was) {
+  auto engine = open("gemma3");
+  ASSERT_TRUE(engine->fit(200));
+  const auto tokens = some_tokens(100), left = some_tokens(30, 1), right = some_tokens(30, 2);
+  auto session = *engine->new_session(200);
+  ASSERT_TRUE(session->prefill(tokens));
+  auto fork = session->fork();
+  ASSERT_TRUE(fork->prefill(left));
+  ASSERT_TRUE(session->prefill(right));
+  auto fresh = *engine->new_session(200);
+  ASSERT_TRUE(fresh->prefill(tokens));
+  ASSERT_TRUE(fresh->prefill(right));
+  EXPECT_TRUE(std::ranges::equal(session->logits(), fresh->logits()));
+  EXPECT_FALSE(std::ranges::equal(session->logits(), fork->logits()));
+}
+
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, static_cast<double>(std::fabs(a[i] - b[i])));
+  return largest;
+}
+
+TEST(Session, self_extend_within_its_neighbour_window_equals_native_positions_and_differs_beyond) {
+  auto native = open("llama-untied", Precision::fp32);
+  const PositionOptions options{.method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32, .allow_no_op = true};
+  auto extended = open("llama-untied", Precision::fp32, 64, options, false);
+  const auto short_text = some_tokens(32), long_text = some_tokens(150);
+  EXPECT_LT(largest_difference(logits_of(*native, short_text), logits_of(*extended, short_text)), 1e-4);
+  EXPECT_GT(largest_difference(logits_of(*native, long_text), logits_of(*extended, long_text)), 1e-2);
+}
+
+TEST(Session, plans_of_several_parts_do_not_depend_on_the_chunk_size) {
+  const auto tokens = some_tokens(150);
+  for (const ScalingMethod method : {ScalingMethod::self_extend, ScalingMethod::dual_chunk})
+    for (const char* name : {"llama-untied", "llama-untied.gguf", "qwen3"}) {
+      PositionOptions options{.method = method, .original_context = 64};
+      if (method == ScalingMethod::self_extend) {
+        options.group = 4;
+        options.neighbour_window = 32;
+      } else {
+        options.factor = 4.0;
+      }
+      auto whole = open(name, Precision::fp32, 150, options, false), pieces = open(name, Precision::fp32, 13, options, false);
+      EXPECT_LT(largest_difference(logits_of(*whole, tokens), logits_of(*pieces, tokens)), 1e-4) << name;
+    }
+}
+
+TEST(Session, evidence_of_a_head_is_a_distribution_over_the_keys_so_far) {
+  auto engine = open("llama-untied");
+  ASSERT_TRUE(engine->fit(200));
+  auto session = *engine->new_session(200);
+  ASSERT_TRUE(session->prefill(some_tokens(120)));
+  const HeadId heads[] = {{0, 0}, {1, 2}};
+  const auto evidence = session->prefill_with_head_evidence(some_tokens(11, 3), 2, 8, heads);
+  ASSERT_TRUE(evidence) << evidence.error().message;
+  ASSERT_EQ(evidence->size(), 2u);
+  for (const auto& head : *evidence) {
+    ASSERT_EQ(head.size(), 131u);
+    double total = 0;
+    for (const float p : head) total += static_cast<double>(p);
+    EXPECT_NEAR(total, 1.0, 5e-3);
+    EXPECT_EQ(head[130], 0.0f);  // no row from 2 to 7 sees the last token
+  }
+  const HeadId wrong[] = {{77, 0}};
+  EXPECT_FALSE(session->prefill_with_head_evidence(some_tokens(3), 0, 3, wrong));
+}
+
+TEST(Session, refuses_tokens_outside_the_vocabulary_and_more_than_it_was_made_for) {
+  auto engine = open("qwen2");
+  auto session = *engine->new_session(10);
+  const TokenId outside[] = {99};
+  EXPECT_NE(session->prefill(outside).error().message.find("outside the vocabulary of 99"), std::string::npos);
+  EXPECT_NE(session->prefill(some_tokens(11)).error().message.find("made for 10"), std::string::npos);
+  EXPECT_EQ(session->length(), 0u);
+}
+
+TEST(Session, says_before_the_work_when_memory_does_not_suffice) {
+  auto engine = open("qwen2");
+  const auto session = engine->new_session(std::uint64_t{1} << 40);
+  ASSERT_FALSE(session);
+  EXPECT_EQ(session.error().kind, ErrorKind::memory);
+  EXPECT_NE(session.error().message.find("not enough memory: 1099511627776 tokens need"), std::string::npos) << session.error().message;
+}
+
+TEST(Session, stops_cleanly_between_chunks_when_cancelled) {
+  auto engine = open("qwen2", Precision::native, 16);
+  auto session = *engine->new_session(200);
+  const auto tokens = some_tokens(160);
+  const Status status = session->prefill(tokens, [](const ProgressReport& report) {
+    if (report.done >= 48) cancel_requested() = true;
+  });
+  cancel_requested() = false;
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().kind, ErrorKind::cancelled);
+  EXPECT_EQ(session->length(), 48u);
+  ASSERT_TRUE(session->prefill(std::span(tokens).subspan(48)));
+  auto fresh = *engine->new_session(200);
+  ASSERT_TRUE(fresh->prefill(tokens));
+  EXPECT_TRUE(std::ranges::equal(session->logits(), fresh->logits()));
+}
+
+}  // namespace
+}  // namespace tome
