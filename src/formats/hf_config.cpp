@@ -210,6 +210,7 @@ Result<std::vector<std::int64_t>> token_ids(const JsonFields& fields, const char
   if (value == nullptr) return result;
   const Json list = value->is_array() ? *value : Json::array({*value});
   for (const Json& id : list) {
+    if (id == -1) continue;  // old files' way to say "none"
     if (!id.is_number_unsigned() || id.get<std::uint64_t>() > INT32_MAX)
       return fields.wrong_type(field, "a token id or a list of them");
     result.push_back(id.get<std::int64_t>());

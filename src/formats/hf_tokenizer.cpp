@@ -233,10 +233,11 @@ class TokenizerReader {
       TOME_ASSIGN(root, parse_object(files_.config, where));
     }
     const JsonFields config(root, where);
-    TOME_TRY(named_token(config, "bos_token", spec_.bos));
-    TOME_TRY(named_token(config, "eos_token", spec_.eos));
-    TOME_TRY(named_token(config, "pad_token", spec_.pad));
-    if (spec_.unknown < 0) TOME_TRY(named_token(config, "unk_token", spec_.unknown));
+    TOME_TRY(named_token(config, "bos_token", Missing::refuse, spec_.bos));
+    TOME_TRY(named_token(config, "eos_token", Missing::refuse, spec_.eos));
+    // Fine-tunes name padding tokens that have no embedding; nothing here pads.
+    TOME_TRY(named_token(config, "pad_token", Missing::none, spec_.pad));
+    if (spec_.unknown < 0) TOME_TRY(named_token(config, "unk_token", Missing::none, spec_.unknown));
     if (spec_.bos < 0) spec_.bos = context_.bos;
     if (spec_.pad < 0) spec_.pad = context_.pad;
     if (spec_.eos < 0 && !context_.ends.empty()) spec_.eos = context_.ends[0];
@@ -247,16 +248,20 @@ class TokenizerReader {
     return chat_template(config);
   }
 
-  /// "text" or {"content": "text", …}. A name that the vocabulary lacks means: none.
-  Status named_token(const JsonFields& config, const char* field, std::int64_t& result) const {
+  enum class Missing { refuse, none };
+
+  /// "text" or {"content": "text", …}.
+  Status named_token(const JsonFields& config, const char* field, Missing missing, std::int64_t& result) const {
     const Json* value = config.find(field);
     if (value == nullptr) return {};
     const Json& text = value->is_object() && value->contains("content") ? (*value)["content"] : *value;
     if (!text.is_string()) return config.wrong_type(field, "a token's text");
     const auto found = ids_.find(text.get<std::string>());
-    if (found == ids_.end())
+    if (found == ids_.end()) {
+      if (missing == Missing::none) return {};
       return fail(ErrorKind::format, "{}: '{}' is '{}', which is not in the vocabulary", config.where(), field,
                   printable(text.get<std::string>()));
+    }
     result = found->second;
     return {};
   }

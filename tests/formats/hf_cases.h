@@ -167,6 +167,7 @@ inline std::vector<ParserCase> hf_config_cases() {
   cases.push_back({"valid_with_bare_infinity",
                    R"({"time_step_limit":[0.0,Infinity],)" + tiny_config("llama").dump().substr(1), ""});
 
+  add("valid_ids_of_minus_one", "", [](Json& c) { c["pad_token_id"] = -1; });
   cases.push_back({"not_json", "{\"a\": nope}", "not JSON at byte"});
   cases.push_back({"not_an_object", "[1,2]", "an array of 2, expected an object"});
   cases.push_back({"duplicate_key", R"({"model_type":"llama","model_type":"qwen2"})", "duplicate key 'model_type'"});
@@ -206,7 +207,7 @@ inline std::vector<ParserCase> hf_config_cases() {
   field("partial_rotary_factor", 0.5, "'partial_rotary_factor' is 0.5: partial rotation is not supported");
   field("rope_scaling", 3, "'rope_scaling' is 3, expected an object");
   field("eos_token_id", "x", "'eos_token_id' is \"x\", expected a token id or a list of them");
-  field("eos_token_id", {-1}, "expected a token id or a list of them");
+  field("eos_token_id", {-2}, "expected a token id or a list of them");
   field("attn_logit_softcapping", 50, "'attn_logit_softcapping' is 50, expected null");
   field("use_bidirectional_attention", true, "only causal attention is supported");
   field("layer_types", {"full_attention"}, "'layer_types' is an array of 1, expected 2, one a layer");
@@ -431,6 +432,7 @@ inline std::vector<ParserCase> tokenizer_cases() {
   config("config_token_of_number", "'bos_token' is 3, expected a token's text", R"({"bos_token":3})");
   config("config_token_unknown", "'eos_token' is '<eos>', which is not in the vocabulary", R"({"eos_token":"<eos>"})");
   config("config_flag_of_text", "'add_bos_token' is \"yes\", expected true or false", R"({"add_bos_token":"yes"})");
+  config("valid_padding_without_embedding", "", R"({"pad_token":"<pad>","unk_token":"<other>"})");
   config("bos_added_but_not_named", "a bos token is to be added, but none is named", R"({"add_bos_token":true})");
   config("eos_added_but_not_named", "an eos token is to be added, but none is named", R"({"add_eos_token":true})");
   config("template_of_number", "'chat_template' is 3, expected a template or a list of named ones",
