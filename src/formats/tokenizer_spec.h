@@ -14,17 +14,18 @@ enum class TokenType : std::uint8_t { normal = 1, unknown = 2, control = 3, user
 struct TokenizerSpec {
   TokenizerKind kind = TokenizerKind::byte_bpe;
   PreTokenizer pre = PreTokenizer::none;
-  bool normalize_nfc = false;        ///< qwen2's tokenizer.json does, GGUF readers do not: follow the file
-  bool ignore_merges = false;        ///< llama-bpe: a whole pre-token that is in the vocabulary is taken as it is
-  std::vector<std::string> tokens;   ///< by id. byte_bpe: in GPT-2's byte alphabet; sentencepiece: UTF-8 with U+2581
-  std::vector<float> scores;         ///< sentencepiece from GGUF: merge priority; empty when merges are given
-  std::vector<TokenType> types;      ///< by id
+  bool normalize_nfc = false;       ///< qwen2's tokenizer.json does, GGUF readers do not: follow the file
+  bool ignore_merges = false;       ///< llama-bpe: a whole pre-token that is in the vocabulary is taken as it is
+  std::vector<std::string> tokens;  ///< by id. byte_bpe: in GPT-2's byte alphabet; sentencepiece: UTF-8 with U+2581
+  std::vector<float> scores;        ///< sentencepiece from GGUF: merge priority; empty when merges are given
+  std::vector<TokenType> types;     ///< by id
   std::vector<std::pair<std::string, std::string>> merges;  ///< by rank (byte_bpe; sentencepiece from tokenizer.json)
   std::int64_t bos = -1, eos = -1, unknown = -1, pad = -1;
-  std::vector<std::int64_t> end_tokens;  ///< every id that ends an answer (eos, <end_of_turn>, generation_config's list)
+  std::vector<std::int64_t>
+      end_tokens;  ///< every id that ends an answer (eos, <end_of_turn>, generation_config's list)
   bool add_bos = false, add_eos = false;
-  bool add_space_prefix = false;     ///< sentencepiece: "▁" before the text
-  std::string chat_template;         ///< Jinja; empty for base models
+  bool add_space_prefix = false;  ///< sentencepiece: "▁" before the text
+  std::string chat_template;      ///< Jinja; empty for base models
 };
 
 }  // namespace tome
