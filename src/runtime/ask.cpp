@@ -83,14 +83,15 @@ struct DocumentReader::Parts {
 };
 
 Status DocumentReader::Parts::decide_positions(std::uint64_t longest_question) {
-  const std::uint64_t needed =
-      prompt->head().size() + text.tokens.size() + round_up(longest_question + options.max_answer_tokens, room_step);
-  if (options.context_limit > 0 && needed > options.context_limit)
-    return fail(ErrorKind::usage, "[ask] document, question and answer need {} tokens, -c allows {}", needed,
+  const std::uint64_t window = engine->model().config.context_length;
+  const std::uint64_t exact = prompt->head().size() + text.tokens.size() + longest_question + options.max_answer_tokens;
+  std::uint64_t needed = round_up(exact, room_step);
+  if (exact <= window) needed = std::min(needed, window);  // rounding is no reason to scale
+  if (options.context_limit > 0 && exact > options.context_limit)
+    return fail(ErrorKind::usage, "[ask] document, question and answer need {} tokens, -c allows {}", exact,
                 options.context_limit);
   room = needed;
   TOME_TRY(engine->fit(needed));
-  const std::uint64_t window = engine->model().config.context_length;
   const PositionPlan& plan = engine->positions();
   const std::string_view method = scaling_method_name(plan.method);
   if (needed > window && plan.method == ScalingMethod::none)
@@ -245,14 +246,13 @@ Status DocumentReader::Parts::answer_from_rereading(Answer& answer,
       options.reread_tokens,
       [&](std::string_view piece) { return tokenizer.encode(piece, AddSpecial::no, ParseSpecial::no).size(); });
   answer.given = again.excerpts;
-  if (on_ranking) on_ranking(answer);
-
   std::vector<TokenId> tokens = answer_prompt->head();
   const DocumentPrompt::Text text_again = answer_prompt->text(again.text);
   const DocumentPrompt::Question question_again = answer_prompt->question(answer.question);
   tokens.insert(tokens.end(), text_again.tokens.begin(), text_again.tokens.end());
   tokens.insert(tokens.end(), question_again.tokens.begin(), question_again.tokens.end());
   answer.prompt_tokens = tokens.size();
+  if (on_ranking) on_ranking(answer);
 
   const Stopwatch rereading;
   const std::uint64_t room_again = tokens.size() + options.max_answer_tokens;
