@@ -35,7 +35,6 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
   return list;
 }
 
-/// Its own group, so that what it starts ends with it.
 int wait_for(pid_t child) {
   int status = 0;
   while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
@@ -70,6 +69,7 @@ Result<ChildResult> run_child(const std::vector<std::string>& arguments,
   posix_spawn_file_actions_adddup2(&actions, pipe_ends[1], STDERR_FILENO);
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
+  // Its own group, so that what it starts ends with it.
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);
   posix_spawnattr_setpgroup(&attributes, 0);
   pid_t child = 0;
