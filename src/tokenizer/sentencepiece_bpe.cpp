@@ -63,16 +63,26 @@ Result<PairTable> pair_table_from_scores(const TokenizerSpec& spec, const Vocabu
   }
   const auto score = [&](std::int32_t id) { return spec.scores[static_cast<std::size_t>(id)]; };
   std::stable_sort(order.begin(), order.end(), [&](std::int32_t a, std::int32_t b) { return score(a) > score(b); });
-  PairTable pairs(order.size() * 2);
+  PairTable pairs(order.size() * 3);
+  std::vector<std::uint64_t> powers{1};  // of PieceIndex::base
+  std::size_t known_powers = 1;
   std::uint32_t rank = 0;
   for (std::size_t index = 0; index < order.size(); ++index) {
     if (index > 0 && score(order[index]) != score(order[index - 1])) ++rank;
     const std::string_view piece = spec.tokens[static_cast<std::size_t>(order[index])];
+    // A suffix's hash is the whole's without the prefix's share of it.
+    const std::uint64_t whole = PieceIndex::hash_of(piece);
+    std::uint64_t prefix = 0;
+    powers.resize(std::max(powers.size(), piece.size() + 1), 1);
+    for (; known_powers < powers.size(); ++known_powers)
+      powers[known_powers] = powers[known_powers - 1] * PieceIndex::base;
     for (std::size_t cut = 1; cut < piece.size(); ++cut) {
+      prefix = PieceIndex::extend(prefix, piece[cut - 1]);
       if ((static_cast<unsigned char>(piece[cut]) & 0xC0) == 0x80) continue;
-      const std::int32_t left = vocabulary.find(piece.substr(0, cut));
+      const std::int32_t left = vocabulary.index().find(piece.substr(0, cut), prefix);
       if (left < 0 || vocabulary.type(left) != TokenType::normal) continue;
-      const std::int32_t right = vocabulary.find(piece.substr(cut));
+      const std::uint64_t suffix = whole - prefix * powers[piece.size() - cut];
+      const std::int32_t right = vocabulary.index().find(piece.substr(cut), suffix);
       if (right < 0 || vocabulary.type(right) != TokenType::normal) continue;
       pairs.insert(left, right, {rank, order[index]});
     }
@@ -164,7 +174,8 @@ class SentencePieceBpe : public FragmentEncoder {
 
   /// A run of unknown characters is one token, even across the places where the text was cut.
   void join_unknown(std::vector<Symbol>& symbols, std::span<const Symbol> word) const {
-    if (unknown_ >= 0 && !word.empty() && word.front().id == unknown_ && !symbols.empty() && symbols.back().id == unknown_)
+    if (unknown_ >= 0 && !word.empty() && word.front().id == unknown_ && !symbols.empty() &&
+        symbols.back().id == unknown_)
       symbols.pop_back();
   }
 

@@ -85,12 +85,11 @@ Result<Vocabulary> Vocabulary::create(const TokenizerSpec& spec) {
   vocabulary.types_.resize(size, TokenType::normal);
   vocabulary.raw_.reserve(size);
   vocabulary.bytes_.assign(256, -1);
-  vocabulary.ids_.reserve(size);
+  vocabulary.index_ = PieceIndex(spec.tokens);
   for (std::size_t id = 0; id < size; ++id) {
     const std::string& piece = spec.tokens[id];
     const TokenType type = vocabulary.types_[id];
     const auto token = static_cast<std::int32_t>(id);
-    vocabulary.ids_.emplace(piece, token);
     std::string raw = piece;
     if (type == TokenType::byte) {
       const auto byte = byte_of(piece);

@@ -3,11 +3,11 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
 #include "formats/tokenizer_spec.h"
+#include "tokenizer/piece_index.h"
 
 namespace tome {
 
@@ -21,10 +21,8 @@ class Vocabulary {
   /// The bytes that a token stands for (its name when it is a control token).
   const std::string& raw(std::int32_t id) const { return raw_[static_cast<std::size_t>(id)]; }
   /// By the file's spelling, the lowest id of equal ones; −1 when there is none.
-  std::int32_t find(std::string_view piece) const {
-    const auto found = ids_.find(piece);
-    return found == ids_.end() ? -1 : found->second;
-  }
+  std::int32_t find(std::string_view piece) const { return index_.find(piece); }
+  const PieceIndex& index() const { return index_; }
   /// Tokens of the 256 bytes, −1 where there is none (byte_bpe: one-letter pieces; sentencepiece: <0xAB>).
   const std::vector<std::int32_t>& bytes() const { return bytes_; }
 
@@ -32,7 +30,7 @@ class Vocabulary {
   std::vector<TokenType> types_;
   std::vector<std::string> raw_;
   std::vector<std::int32_t> bytes_;
-  std::unordered_map<std::string_view, std::int32_t> ids_;
+  PieceIndex index_;
 };
 
 }  // namespace tome
