@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <csignal>
 #include <vector>
 
@@ -57,6 +58,9 @@ int run(int argc, char** argv) {
   const Command commands[] = {add_ask(program),   add_chat(program),  add_generate(program),
                               add_info(program),  add_pull(program),  add_tokenize(program),
                               add_score(program), add_bench(program), add_calibrate(program)};
+  const auto is_chosen = [&](const Command& command) { return command.app->get_name() == argv[1]; };
+  if (argc > 1 && argv[1][0] != '-' && std::none_of(std::begin(commands), std::end(commands), is_chosen))
+    return report({ErrorKind::usage, fmt::format("unknown command '{}' (see `tome --help`)", argv[1])});
   try {
     program.parse(spelled_out(argc, argv));
   } catch (const CLI::Success& success) {
