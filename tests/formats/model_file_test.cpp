@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
+#include <set>
 
 #include "formats/temporary_folder.h"
 #include "formats/tiny_gguf.h"
@@ -216,11 +217,32 @@ TEST(ModelFile, the_fingerprint_follows_weights_and_configuration_not_names_of_f
   EXPECT_NE(opened(file)->fingerprint, (*a)->fingerprint);
 }
 
+TEST(ModelFile, the_fingerprint_sees_both_ends_of_a_large_tensor) {
+  TinyGguf file = test::tiny_model("llama");
+  file.set("llama.feed_forward_length", test::u32(640));
+  file.f32_tensor("blk.0.ffn_gate.weight", {8, 640});
+  file.f32_tensor("blk.0.ffn_up.weight", {8, 640});
+  file.f32_tensor("blk.0.ffn_down.weight", {640, 8});
+  const std::string bytes = file.bytes();
+  const std::size_t last_tensor = 640 * 8 * 4;
+  const TemporaryFolder folder;
+  std::set<std::string> fingerprints;
+  for (const std::size_t from_the_end : {std::size_t{0}, std::size_t{1}, last_tensor}) {
+    std::string changed = bytes;
+    if (from_the_end != 0) changed[changed.size() - from_the_end] ^= 1;
+    const auto model = open_model_file(folder.write("large.gguf", changed));
+    ASSERT_TRUE(model) << model.error().message;
+    fingerprints.insert((*model)->fingerprint);
+  }
+  EXPECT_EQ(fingerprints.size(), 3u);
+}
+
 TEST(ModelFile, metadata_is_printable) {
   TinyGguf file = test::tiny_model("llama");
   file.set("odd", test::text("a\nb\x1b[31m"));
+  const auto model = opened(file);
   bool seen = false;
-  for (const auto& [key, value] : opened(file)->metadata)
+  for (const auto& [key, value] : model->metadata)
     if (key == "odd") seen = value == "a\\x0ab\\x1b[31m";
   EXPECT_TRUE(seen);
 }
