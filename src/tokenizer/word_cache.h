@@ -42,7 +42,7 @@ class WordCache {
     return slots_[at];
   }
   void grow() {
-    std::vector<Slot> old(slots_.empty() ? 1024 : slots_.size() * 2);
+    std::vector<Slot> old(slots_.empty() ? 64 : slots_.size() * 2);
     old.swap(slots_);
     for (const Slot& slot : old) {
       if (slot.word.data() != nullptr) const_cast<Slot&>(slot_of(slot.word)) = slot;

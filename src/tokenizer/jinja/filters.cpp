@@ -344,7 +344,8 @@ Value filter_join(Interpreter& interpreter, const Value& input, const Arguments&
   const Value* attribute = arguments.find(1, "attribute");
   std::string joined;
   bool first = true;
-  for (const Value& item : iterate(input, arguments.place)->items) {
+  const auto sequence = iterate(input, arguments.place);
+  for (const Value& item : sequence->items) {
     if (!first) joined += separator;
     first = false;
     joined += to_text(
@@ -401,7 +402,8 @@ Value filter_select(Interpreter& interpreter, const Value& input, const Argument
     rest.positional.erase(rest.positional.begin());
   }
   std::vector<Value> kept;
-  for (const Value& item : iterate(input, arguments.place)->items) {
+  const auto sequence = iterate(input, arguments.place);
+  for (const Value& item : sequence->items) {
     const Value value = by_attribute ? path_of(interpreter, item, attribute, arguments.place) : item;
     const bool holds = test != nullptr ? test(value, rest) : value.truth();
     if (holds == wanted) kept.push_back(item);
@@ -423,7 +425,8 @@ struct Keyed {
 std::vector<Keyed> keyed_items(Interpreter& interpreter, const Value& input, const Value* attribute,
                                bool case_sensitive, Place place) {
   std::vector<Keyed> keyed;
-  for (const Value& item : iterate(input, place)->items)
+  const auto sequence = iterate(input, place);
+  for (const Value& item : sequence->items)
     keyed.push_back({sort_key(interpreter, item, attribute, case_sensitive, place), item});
   interpreter.charge(keyed.size() * 16, keyed.size() * sizeof(Keyed), place);
   return keyed;
@@ -490,7 +493,8 @@ Value filter_sum(Interpreter& interpreter, const Value& input, const Arguments& 
   const Value* attribute = arguments.find(0, "attribute");
   const Value* start = arguments.find(1, "start");
   Value total = start != nullptr ? *start : Value::of(std::int64_t{0});
-  for (const Value& item : iterate(input, arguments.place)->items) {
+  const auto sequence = iterate(input, arguments.place);
+  for (const Value& item : sequence->items) {
     const Value value =
         attribute != nullptr && !attribute->is_none() ? path_of(interpreter, item, *attribute, arguments.place) : item;
     total = arithmetic(interpreter, "+", total, value, arguments.place);
@@ -505,7 +509,8 @@ Value filter_batch(Interpreter& interpreter, const Value& input, const Arguments
   const Value* fill = arguments.find(1, "fill_with");
   std::vector<Value> batches;
   std::vector<Value> batch;
-  for (const Value& item : iterate(input, arguments.place)->items) {
+  const auto sequence = iterate(input, arguments.place);
+  for (const Value& item : sequence->items) {
     if (static_cast<std::int64_t>(batch.size()) == size) {
       batches.push_back(interpreter.list(std::move(batch), arguments.place));
       batch.clear();

@@ -41,7 +41,8 @@ Value dict_function(Interpreter& interpreter, const Arguments& arguments) {
     if (given.is_dict()) {
       for (const auto& [key, value] : given.dict().items) dict.set(key, value);
     } else {
-      for (const Value& pair : iterate(given, arguments.place)->items) {
+      const auto pairs = iterate(given, arguments.place);
+      for (const Value& pair : pairs->items) {
         if (!pair.is_list() || pair.list().items.size() != 2) raise(arguments.place, "dict asks for pairs");
         dict.set(pair.list().items[0], pair.list().items[1]);
       }
