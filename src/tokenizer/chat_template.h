@@ -14,7 +14,7 @@ namespace tome {
 /// What one rendering may use; a template comes from a stranger.
 struct TemplateLimits {
   std::uint64_t steps = 20'000'000;              ///< statements, expressions, items visited
-  std::uint64_t bytes = std::uint64_t{1} << 31;  ///< of all strings and lists made on the way, output included
+  std::uint64_t bytes = std::uint64_t{1} << 30;  ///< of all strings and lists made on the way, output included
   std::uint32_t depth = 600;                     ///< of nested statements, expressions and macro calls
 };
 

@@ -43,8 +43,9 @@ Value dict_function(Interpreter& interpreter, const Arguments& arguments) {
     } else {
       const auto pairs = iterate(given, arguments.place);
       for (const Value& pair : pairs->items) {
-        if (!pair.is_list() || pair.list().items.size() != 2) raise(arguments.place, "dict asks for pairs");
-        dict.set(pair.list().items[0], pair.list().items[1]);
+        const auto two = iterate(pair, arguments.place);
+        if (two->items.size() != 2) raise(arguments.place, "dict asks for pairs");
+        dict.set(two->items[0], two->items[1]);
       }
     }
   }
