@@ -20,7 +20,7 @@ struct Engine::Parts {
   std::shared_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<Decoder> decoder;
   std::shared_ptr<const PositionPlans> plans;         ///< of sessions made from now on
-  Error unfit;                                       ///< why there are no plans yet
+  Error unfit;                                        ///< why there are no plans yet
   std::shared_ptr<const PositionPlans> active_plans;  ///< what the decoder is set to
 
   /// Sets the decoder to a session's positions.

@@ -10,14 +10,32 @@
 namespace tome {
 
 enum class DType : std::uint32_t {
-  f32 = 0, f16 = 1, q4_0 = 2, q4_1 = 3, q5_0 = 6, q5_1 = 7, q8_0 = 8, q2_k = 10, q3_k = 11, q4_k = 12, q5_k = 13,
-  q6_k = 14, iq4_nl = 20, iq4_xs = 23, i8 = 24, i16 = 25, i32 = 26, i64 = 27, f64 = 28, bf16 = 30,
+  f32 = 0,
+  f16 = 1,
+  q4_0 = 2,
+  q4_1 = 3,
+  q5_0 = 6,
+  q5_1 = 7,
+  q8_0 = 8,
+  q2_k = 10,
+  q3_k = 11,
+  q4_k = 12,
+  q5_k = 13,
+  q6_k = 14,
+  iq4_nl = 20,
+  iq4_xs = 23,
+  i8 = 24,
+  i16 = 25,
+  i32 = 26,
+  i64 = 27,
+  f64 = 28,
+  bf16 = 30,
 };
 
 struct DTypeInfo {
   DType type;
-  std::string_view name;       ///< lower case, as llama.cpp's users write it: "q4_k"
-  std::uint32_t block_size;    ///< values in a block
+  std::string_view name;     ///< lower case, as llama.cpp's users write it: "q4_k"
+  std::uint32_t block_size;  ///< values in a block
   std::uint32_t block_bytes;
 };
 

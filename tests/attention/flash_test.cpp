@@ -17,7 +17,7 @@ namespace {
 
 struct Case {
   std::uint32_t heads = 4, kv_heads = 2, head_dim = 64;
-  std::uint64_t keys = 100;     ///< all of them cached, the queries are the last ones
+  std::uint64_t keys = 100;  ///< all of them cached, the queries are the last ones
   int tokens = 20;
   VisibleKeys visible = {};
   DType type = DType::bf16;
@@ -35,7 +35,8 @@ Made make(const Case& c) {
   const auto layout = KvLayout::create(c.type, c.kv_heads, c.head_dim);
   Made made{PagedKv(*layout, 0), {}, {}, {}};
   const auto normal = [&] {
-    return static_cast<float>(std::sqrt(-2.0 * std::log(1.0 - rng.uniform())) * std::cos(6.283185307179586 * rng.uniform()));
+    return static_cast<float>(std::sqrt(-2.0 * std::log(1.0 - rng.uniform())) *
+                              std::cos(6.283185307179586 * rng.uniform()));
   };
   const std::size_t kv_width = c.kv_heads * c.head_dim;
   made.keys.resize(c.keys * kv_width);
@@ -47,7 +48,8 @@ Made make(const Case& c) {
   made.cache.reserve(c.keys);
   for (std::uint64_t key = 0; key < c.keys; ++key)
     for (std::uint32_t head = 0; head < c.kv_heads; ++head)
-      made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim, made.values.data() + key * kv_width + head * c.head_dim);
+      made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,
+                       made.values.data() + key * kv_width + head * c.head_dim);
   made.cache.commit(c.keys);
   return made;
 }
@@ -92,7 +94,8 @@ void expect_oracle(const Case& c, const Made& made, const Answer& got, double to
       double highest = -std::numeric_limits<double>::infinity(), total = 0;
       for (std::uint64_t key = seen.begin; key < seen.end; ++key) {
         double score = 0;
-        for (std::size_t d = 0; d < dims; ++d) score += static_cast<double>(q[d]) * static_cast<double>(made.keys[key * kv_width + kv + d]);
+        for (std::size_t d = 0; d < dims; ++d)
+          score += static_cast<double>(q[d]) * static_cast<double>(made.keys[key * kv_width + kv + d]);
         scores.push_back(score * static_cast<double>(r.shape.score_scale));
         highest = std::max(highest, scores.back());
       }
@@ -103,12 +106,14 @@ void expect_oracle(const Case& c, const Made& made, const Answer& got, double to
         for (std::size_t d = 0; d < dims; ++d) ASSERT_EQ(got.output[row * dims + d], 0.0f);
         continue;
       }
-      ASSERT_NEAR(got.lse[row], highest + std::log(total), tolerance * (1 + std::fabs(highest))) << "token " << token << " head " << head;
+      ASSERT_NEAR(got.lse[row], highest + std::log(total), tolerance * (1 + std::fabs(highest)))
+          << "token " << token << " head " << head;
       for (std::size_t d = 0; d < dims; ++d) {
         double want = 0;
         for (std::size_t i = 0; i < scores.size(); ++i)
           want += scores[i] / total * static_cast<double>(made.values[(seen.begin + i) * kv_width + kv + d]);
-        ASSERT_NEAR(got.output[row * dims + d], want, tolerance) << "token " << token << " head " << head << " dim " << d << " keys " << c.keys;
+        ASSERT_NEAR(got.output[row * dims + d], want, tolerance)
+            << "token " << token << " head " << head << " dim " << d << " keys " << c.keys;
       }
     }
   }
@@ -123,7 +128,11 @@ TEST(FlashAttention, equals_a_dense_fp64_oracle_at_odd_lengths_head_groups_and_d
   for (const auto& [heads, kv_heads] : {std::pair{1u, 1u}, {4u, 1u}, {9u, 3u}, {6u, 6u}})
     for (const std::uint32_t dims : {8u, 16u, 64u, 80u, 128u, 256u})
       for (const auto& [keys, tokens] : {std::pair{1, 1}, {64, 64}, {65, 1}, {113, 7}, {239, 239}, {799, 3}}) {
-        const Case c{.heads = heads, .kv_heads = kv_heads, .head_dim = dims, .keys = static_cast<std::uint64_t>(keys), .tokens = tokens};
+        const Case c{.heads = heads,
+                     .kv_heads = kv_heads,
+                     .head_dim = dims,
+                     .keys = static_cast<std::uint64_t>(keys),
+                     .tokens = tokens};
         check(c, 3e-2);
         Case exact = c;
         exact.fp32 = true;
@@ -138,23 +147,41 @@ TEST(FlashAttention, equals_the_oracle_on_every_instruction_set) {
     if (isa > best_isa()) continue;
     set_isa(isa);
     check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40}, 3e-2);
-    check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40, .type = DType::f32, .fp32 = true}, 2e-5);
+    check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40, .type = DType::f32, .fp32 = true},
+          2e-5);
   }
   set_isa(before);
 }
 
 TEST(FlashAttention, split_keys_merge_to_the_same_answer) {
   check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 5000, .tokens = 1}, 1e-2);
-  check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 4999, .tokens = 33, .type = DType::f32, .fp32 = true}, 2e-5);
+  check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 4999, .tokens = 33, .type = DType::f32, .fp32 = true},
+        2e-5);
 }
 
 TEST(FlashAttention, peaked_scores_stay_exact) {
-  check({.heads = 2, .kv_heads = 1, .head_dim = 64, .keys = 700, .tokens = 50, .type = DType::f32, .fp32 = true, .spread = 60.0f}, 5e-4);
+  check({.heads = 2,
+         .kv_heads = 1,
+         .head_dim = 64,
+         .keys = 700,
+         .tokens = 50,
+         .type = DType::f32,
+         .fp32 = true,
+         .spread = 60.0f},
+        5e-4);
 }
 
 TEST(FlashAttention, windows_show_exactly_the_last_keys) {
   for (const std::uint64_t window : {1u, 63u, 64u, 65u, 200u})
-    check({.heads = 4, .kv_heads = 2, .head_dim = 32, .keys = 500, .tokens = 150, .visible = {.window = window}, .type = DType::f32, .fp32 = true}, 2e-5);
+    check({.heads = 4,
+           .kv_heads = 2,
+           .head_dim = 32,
+           .keys = 500,
+           .tokens = 150,
+           .visible = {.window = window},
+           .type = DType::f32,
+           .fp32 = true},
+          2e-5);
 }
 
 TEST(FlashAttention, a_window_longer_than_the_text_equals_full_attention) {
@@ -166,8 +193,15 @@ TEST(FlashAttention, a_window_longer_than_the_text_equals_full_attention) {
 TEST(FlashAttention, key_ranges_of_plans_with_several_parts_equal_the_oracle) {
   using Kind = KeyRange::Kind;
   for (const Kind kind : {Kind::neighbours, Kind::beyond, Kind::same_chunk, Kind::previous_chunk, Kind::earlier_chunks})
-    check({.heads = 2, .kv_heads = 1, .head_dim = 16, .keys = 410, .tokens = 300, .visible = {.range = {.kind = kind, .window = 90, .chunk = 100}},
-           .type = DType::f32, .fp32 = true}, 2e-5);
+    check({.heads = 2,
+           .kv_heads = 1,
+           .head_dim = 16,
+           .keys = 410,
+           .tokens = 300,
+           .visible = {.range = {.kind = kind, .window = 90, .chunk = 100}},
+           .type = DType::f32,
+           .fp32 = true},
+          2e-5);
 }
 
 TEST(FlashAttention, every_kv_type_is_close_to_the_oracle) {
@@ -193,8 +227,15 @@ TEST(FlashAttention, is_bitwise_the_same_for_any_thread_count) {
 }
 
 TEST(FlashAttention, a_query_that_sees_nothing_gives_zero_and_minus_infinity) {
-  check({.heads = 2, .kv_heads = 1, .head_dim = 16, .keys = 50, .tokens = 50, .visible = {.range = {.kind = KeyRange::Kind::beyond, .window = 90}},
-         .type = DType::f32, .fp32 = true}, 1e-6);
+  check({.heads = 2,
+         .kv_heads = 1,
+         .head_dim = 16,
+         .keys = 50,
+         .tokens = 50,
+         .visible = {.range = {.kind = KeyRange::Kind::beyond, .window = 90}},
+         .type = DType::f32,
+         .fp32 = true},
+        1e-6);
 }
 
 TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
@@ -212,8 +253,10 @@ TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
   for (int token = 4; token < 9; ++token) {
     double score = 0;
     for (std::size_t d = 0; d < 32; ++d)
-      score += static_cast<double>(made.queries[static_cast<std::size_t>(token) * 128 + 96 + d]) * static_cast<double>(made.keys[17 * 64 + 32 + d]);
-    want += std::exp(score * static_cast<double>(r.shape.score_scale) - static_cast<double>(answer.lse[static_cast<std::size_t>(token) * 4 + 3]));
+      score += static_cast<double>(made.queries[static_cast<std::size_t>(token) * 128 + 96 + d]) *
+               static_cast<double>(made.keys[17 * 64 + 32 + d]);
+    want += std::exp(score * static_cast<double>(r.shape.score_scale) -
+                     static_cast<double>(answer.lse[static_cast<std::size_t>(token) * 4 + 3]));
   }
   EXPECT_NEAR(probabilities[17], want, 1e-5);
 }
@@ -237,7 +280,8 @@ TEST(PartialMerge, an_empty_side_contributes_nothing_and_never_makes_nan) {
 
 TEST(VisibleKeys, coverage_of_a_tile_is_none_all_or_some_as_its_rows_say) {
   using Kind = KeyRange::Kind;
-  for (const Kind kind : {Kind::all, Kind::neighbours, Kind::beyond, Kind::same_chunk, Kind::previous_chunk, Kind::earlier_chunks})
+  for (const Kind kind :
+       {Kind::all, Kind::neighbours, Kind::beyond, Kind::same_chunk, Kind::previous_chunk, Kind::earlier_chunks})
     for (const std::uint64_t window : {0u, 37u}) {
       const VisibleKeys visible{window, {kind, 20, 32}};
       for (std::uint64_t query = 0; query < 150; query += 13)
@@ -251,8 +295,12 @@ TEST(VisibleKeys, coverage_of_a_tile_is_none_all_or_some_as_its_rows_say) {
               seen += shown ? 1 : 0;
             }
           const TileCoverage coverage = visible.coverage(query, query + 12, key, key + 8);
-          if (coverage == TileCoverage::none) { ASSERT_EQ(seen, 0); }
-          if (coverage == TileCoverage::all) { ASSERT_EQ(seen, 13 * 9); }
+          if (coverage == TileCoverage::none) {
+            ASSERT_EQ(seen, 0);
+          }
+          if (coverage == TileCoverage::all) {
+            ASSERT_EQ(seen, 13 * 9);
+          }
         }
     }
 }

@@ -14,7 +14,9 @@
 namespace tome {
 namespace {
 
-float key_of(std::uint64_t position, std::size_t dim) { return std::sin(static_cast<float>(position) * 0.37f + static_cast<float>(dim)); }
+float key_of(std::uint64_t position, std::size_t dim) {
+  return std::sin(static_cast<float>(position) * 0.37f + static_cast<float>(dim));
+}
 
 void append(PagedKv& kv, std::uint64_t end, float shift = 0.0f) {
   const std::uint32_t dims = kv.layout().head_dim;
@@ -47,7 +49,8 @@ void expect_contents(const PagedKv& kv, std::uint64_t from, std::uint64_t to, do
 }
 
 TEST(PagedKv, every_type_gives_back_what_was_written) {
-  for (const auto& [type, tolerance] : {std::pair{DType::f32, 1e-6}, {DType::bf16, 2e-2}, {DType::f16, 2e-3}, {DType::q8_0, 3e-2}}) {
+  for (const auto& [type, tolerance] :
+       {std::pair{DType::f32, 1e-6}, {DType::bf16, 2e-2}, {DType::f16, 2e-3}, {DType::q8_0, 3e-2}}) {
     PagedKv kv(*KvLayout::create(type, 2, 96), 0);
     append(kv, 130);
     append(kv, 131);
@@ -148,9 +151,15 @@ TEST_F(SnapshotTest, loads_what_was_saved_and_goes_on_from_there) {
 
 TEST_F(SnapshotTest, is_refused_for_another_model_other_positions_or_another_layout) {
   save();
-  EXPECT_NE(load_snapshot(path, {"model-b", "positions-a", ""}, empty_state()).error().message.find("made with model model-a"), std::string::npos);
-  EXPECT_NE(load_snapshot(path, {"model-a", "positions-b", ""}, empty_state()).error().message.find("made with positions"), std::string::npos);
-  SequenceState other({PagedKv(*KvLayout::create(DType::f16, 2, 64), 0), PagedKv(*KvLayout::create(DType::f16, 2, 64), 100)});
+  EXPECT_NE(load_snapshot(path, {"model-b", "positions-a", ""}, empty_state())
+                .error()
+                .message.find("made with model model-a"),
+            std::string::npos);
+  EXPECT_NE(
+      load_snapshot(path, {"model-a", "positions-b", ""}, empty_state()).error().message.find("made with positions"),
+      std::string::npos);
+  SequenceState other(
+      {PagedKv(*KvLayout::create(DType::f16, 2, 64), 0), PagedKv(*KvLayout::create(DType::f16, 2, 64), 100)});
   EXPECT_NE(load_snapshot(path, identity, other).error().message.find("another layout"), std::string::npos);
 }
 
@@ -162,13 +171,18 @@ TEST_F(SnapshotTest, damage_anywhere_is_found) {
   save();
   EXPECT_NE(message_after([](std::string& b) { b.resize(b.size() - 1); }).find("bytes, expected"), std::string::npos);
   save();
-  EXPECT_NE(message_after([](std::string& b) { b.back() = static_cast<char>(b.back() ^ 1); }).find("checksum differs"), std::string::npos);
+  EXPECT_NE(message_after([](std::string& b) { b.back() = static_cast<char>(b.back() ^ 1); }).find("checksum differs"),
+            std::string::npos);
   save();
   EXPECT_NE(message_after([](std::string& b) { b.resize(10); }).find("expected at least 16"), std::string::npos);
   save();
   EXPECT_NE(message_after([](std::string& b) { b[20] = '"'; }).find("[snapshot]"), std::string::npos);
   save();
-  EXPECT_NE(message_after([](std::string& b) { const auto at = b.find("\"length\":300"); b[at + 9] = '9'; }).find("tokens for a length of 900"), std::string::npos);
+  EXPECT_NE(message_after([](std::string& b) {
+              const auto at = b.find("\"length\":300");
+              b[at + 9] = '9';
+            }).find("tokens for a length of 900"),
+            std::string::npos);
 }
 
 }  // namespace

@@ -43,7 +43,8 @@ void fill(Rng& rng, std::uint16_t* to, std::size_t count) {
 }
 
 template <class Element>
-void compare_products(void (*product)(const PanelProduct<Element>&), void (*twin)(const PanelProduct<Element>&), Isa isa) {
+void compare_products(void (*product)(const PanelProduct<Element>&), void (*twin)(const PanelProduct<Element>&),
+                      Isa isa) {
   Rng rng(1);
   for (const int rows : {1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 48}) {
     for (const int k : {2, 6, 16, 34, 64, 256}) {
@@ -57,7 +58,8 @@ void compare_products(void (*product)(const PanelProduct<Element>&), void (*twin
           for (int panel = 0; panel < panels; ++panel) pointers.push_back(b.data + panel * k * kPanelColumns);
           for (const Accumulate accumulate : {Accumulate::no, Accumulate::yes}) {
             const std::size_t stride = 64 + offset;
-            std::vector<float> got(static_cast<std::size_t>(rows) * stride, accumulate == Accumulate::no ? NAN : 0.5f), want = got;
+            std::vector<float> got(static_cast<std::size_t>(rows) * stride, accumulate == Accumulate::no ? NAN : 0.5f),
+                want = got;
             PanelProduct<Element> p{a.data, width, pointers.data(), panels, k, got.data(), stride, rows, accumulate};
             product(p);
             p.c = want.data();
@@ -76,7 +78,8 @@ void compare_products(void (*product)(const PanelProduct<Element>&), void (*twin
 }
 
 TEST(KernelTwins, f32_panel_products_agree_on_every_instruction_set) {
-  for (const Isa isa : sets()) compare_products<float>(kernel_table(isa).panel_product_f32, reference::panel_product_f32, isa);
+  for (const Isa isa : sets())
+    compare_products<float>(kernel_table(isa).panel_product_f32, reference::panel_product_f32, isa);
 }
 
 TEST(KernelTwins, bf16_panel_products_agree_where_the_machine_has_them) {
@@ -89,7 +92,8 @@ float value_of(float v) { return v; }
 float value_of(std::uint16_t v) { return bf16_to_f32(v); }
 
 template <class Element>
-void compare_softmax(void (*softmax)(const SoftmaxTile<Element>&), void (*twin)(const SoftmaxTile<Element>&), double tolerance, Isa isa) {
+void compare_softmax(void (*softmax)(const SoftmaxTile<Element>&), void (*twin)(const SoftmaxTile<Element>&),
+                     double tolerance, Isa isa) {
   Rng rng(2);
   for (const int rows : {1, 3, 17}) {
     for (const int keys : {16, 64, 192, 256}) {
@@ -104,18 +108,23 @@ void compare_softmax(void (*softmax)(const SoftmaxTile<Element>&), void (*twin)(
         for (float& score : scores) score *= static_cast<float>(1 + step * 20);  // forces rescales and deep underflow
         for (int row = 0; row < rows; ++row)
           for (int key = 0; key < keys; ++key)
-            if ((step == 1 && row % 2 == 0) || (key * 7 + row) % 5 == 0) scores[static_cast<std::size_t>(row * keys + key)] = -kInfinity;
+            if ((step == 1 && row % 2 == 0) || (key * 7 + row) % 5 == 0)
+              scores[static_cast<std::size_t>(row * keys + key)] = -kInfinity;
         std::vector<Element> p(scores.size()), p2(scores.size());
         const auto stride = static_cast<std::size_t>(keys);
-        softmax({scores.data(), stride, rows, keys, reference.data(), sum.data(), output.data(), columns, columns, p.data(), stride});
-        twin({scores.data(), stride, rows, keys, reference2.data(), sum2.data(), output2.data(), columns, columns, p2.data(), stride});
+        softmax({scores.data(), stride, rows, keys, reference.data(), sum.data(), output.data(), columns, columns,
+                 p.data(), stride});
+        twin({scores.data(), stride, rows, keys, reference2.data(), sum2.data(), output2.data(), columns, columns,
+              p2.data(), stride});
         for (std::size_t i = 0; i < p.size(); ++i)
-          ASSERT_NEAR(value_of(p[i]), value_of(p2[i]), tolerance * (1.0 + std::fabs(value_of(p2[i])))) << isa_name(isa) << " step " << step;
+          ASSERT_NEAR(value_of(p[i]), value_of(p2[i]), tolerance * (1.0 + std::fabs(value_of(p2[i]))))
+              << isa_name(isa) << " step " << step;
         for (std::size_t i = 0; i < n; ++i) {
           ASSERT_EQ(reference[i], reference2[i]);
           ASSERT_NEAR(sum[i], sum2[i], tolerance * (1.0 + sum2[i]));
         }
-        for (std::size_t i = 0; i < output.size(); ++i) ASSERT_NEAR(output[i], output2[i], 1e-5 * (1.0 + std::fabs(output2[i])));
+        for (std::size_t i = 0; i < output.size(); ++i)
+          ASSERT_NEAR(output[i], output2[i], 1e-5 * (1.0 + std::fabs(output2[i])));
       }
     }
   }
@@ -150,18 +159,33 @@ std::vector<std::byte> random_row(Rng& rng, DType type, std::uint64_t count) {
   };
   for (std::size_t block = 0; block < row.size(); block += info.block_bytes) {
     switch (type) {
-      case DType::q6_k: put(block + 208); break;
-      case DType::q2_k: put(block + 80); put(block + 82); break;
-      case DType::q3_k: put(block + 108); break;
-      case DType::q4_1: case DType::q5_1: case DType::q4_k: case DType::q5_k: put(block); put(block + 2); break;
-      default: put(block);
+      case DType::q6_k:
+        put(block + 208);
+        break;
+      case DType::q2_k:
+        put(block + 80);
+        put(block + 82);
+        break;
+      case DType::q3_k:
+        put(block + 108);
+        break;
+      case DType::q4_1:
+      case DType::q5_1:
+      case DType::q4_k:
+      case DType::q5_k:
+        put(block);
+        put(block + 2);
+        break;
+      default:
+        put(block);
     }
   }
   return row;
 }
 
-constexpr DType kWeightTypes[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0, DType::q4_1, DType::q5_0,   DType::q5_1, DType::q8_0,
-                                  DType::q2_k, DType::q3_k, DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
+constexpr DType kWeightTypes[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0,   DType::q4_1,
+                                  DType::q5_0, DType::q5_1, DType::q8_0, DType::q2_k,   DType::q3_k,
+                                  DType::q4_k, DType::q5_k, DType::q6_k, DType::iq4_nl, DType::iq4_xs};
 
 TEST(KernelTwins, unpacking_agrees_for_every_weight_type) {
   Rng rng(3);
@@ -173,7 +197,8 @@ TEST(KernelTwins, unpacking_agrees_for_every_weight_type) {
       for (const Isa isa : sets()) {
         kernel_table(isa).dequantize_row(type, row.data(), count, got.data());
         for (std::uint64_t i = 0; i < count; ++i)
-          ASSERT_NEAR(got[i], want[i], 1e-6 + 1e-6 * std::fabs(want[i])) << dtype_name(type) << " " << isa_name(isa) << " at " << i;
+          ASSERT_NEAR(got[i], want[i], 1e-6 + 1e-6 * std::fabs(want[i]))
+              << dtype_name(type) << " " << isa_name(isa) << " at " << i;
       }
     }
   }
@@ -191,7 +216,8 @@ TEST(KernelTwins, row_dots_agree_for_every_weight_type_and_number_of_vectors) {
         float got[8], want[8];
         reference::row_dot(type, row.data(), k, x.data(), k + 3, vectors, want);
         kernel_table(isa).row_dot(type, row.data(), k, x.data(), k + 3, vectors, got);
-        for (int i = 0; i < vectors; ++i) ASSERT_NEAR(got[i], want[i], 1e-4 * (1 + std::fabs(want[i]))) << dtype_name(type) << " " << isa_name(isa);
+        for (int i = 0; i < vectors; ++i)
+          ASSERT_NEAR(got[i], want[i], 1e-4 * (1 + std::fabs(want[i]))) << dtype_name(type) << " " << isa_name(isa);
       }
   }
 }
@@ -199,7 +225,8 @@ TEST(KernelTwins, row_dots_agree_for_every_weight_type_and_number_of_vectors) {
 TEST(KernelTwins, packed_panels_are_the_unpacked_rows_turned) {
   Rng rng(5);
   for (const DType type : kWeightTypes) {
-    const int k = dtype_info(type)->block_size == 256 ? 512 : 352;  // 352: a step of 256 and a rest that is no multiple of 64
+    const int k =
+        dtype_info(type)->block_size == 256 ? 512 : 352;  // 352: a step of 256 and a rest that is no multiple of 64
     const std::size_t stride = row_bytes(type, static_cast<std::uint64_t>(k));
     std::vector<std::byte> rows;
     for (int row = 0; row < 64; ++row) {
@@ -236,7 +263,8 @@ TEST(KernelTwins, norms_activations_and_rotations_agree_at_every_length_and_misa
         for (std::size_t i = 0; i < n; ++i) x.data[i] *= 8.0f;
         const auto same = [&](std::size_t values, double tolerance, const char* what) {
           for (std::size_t i = 0; i < values; ++i)
-            ASSERT_NEAR(got.data[i], want.data[i], tolerance * (1 + std::fabs(want.data[i]))) << what << " " << isa_name(isa) << " count " << count;
+            ASSERT_NEAR(got.data[i], want.data[i], tolerance * (1 + std::fabs(want.data[i])))
+                << what << " " << isa_name(isa) << " count " << count;
         };
         table.rms_norm(x.data, w.data, 1e-5f, count, got.data);
         reference::rms_norm(x.data, w.data, 1e-5f, count, want.data);

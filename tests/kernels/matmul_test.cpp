@@ -33,12 +33,14 @@ Weight make_weight(std::uint64_t rows, std::uint64_t columns, DType type, std::u
   return w;
 }
 
-void check(int rows, std::uint64_t outputs, std::uint64_t columns, DType type, ProductPrecision precision, double tolerance) {
+void check(int rows, std::uint64_t outputs, std::uint64_t columns, DType type, ProductPrecision precision,
+           double tolerance) {
   const Weight first = make_weight(outputs, columns, type, 1), second = make_weight(outputs + 5, columns, type, 2);
   std::vector<float> x(static_cast<std::size_t>(rows) * columns);
   Rng rng(3);
   for (float& value : x) value = static_cast<float>(rng.uniform() - 0.5);
-  std::vector<float> a(static_cast<std::size_t>(rows) * outputs, NAN), b(static_cast<std::size_t>(rows) * (outputs + 5), NAN);
+  std::vector<float> a(static_cast<std::size_t>(rows) * outputs, NAN),
+      b(static_cast<std::size_t>(rows) * (outputs + 5), NAN);
   MatmulScratch scratch;
   const MatmulWeight group[] = {{&first.view, a.data(), outputs}, {&second.view, b.data(), outputs + 5}};
   matmul({x.data(), rows, static_cast<int>(columns)}, group, precision, scratch);
@@ -47,8 +49,10 @@ void check(int rows, std::uint64_t outputs, std::uint64_t columns, DType type, P
       for (std::uint64_t output = 0; output < count; ++output) {
         double want = 0;
         for (std::uint64_t k = 0; k < columns; ++k)
-          want += static_cast<double>(x[static_cast<std::size_t>(row) * columns + k]) * static_cast<double>(w.values[output * columns + k]);
-        ASSERT_NEAR(got[static_cast<std::size_t>(row) * count + output], want, tolerance) << rows << " rows, output " << output;
+          want += static_cast<double>(x[static_cast<std::size_t>(row) * columns + k]) *
+                  static_cast<double>(w.values[output * columns + k]);
+        ASSERT_NEAR(got[static_cast<std::size_t>(row) * count + output], want, tolerance)
+            << rows << " rows, output " << output;
       }
   };
   expect(first, a, outputs);
@@ -67,7 +71,8 @@ TEST(Matmul, agrees_with_fp64_for_few_and_many_rows_and_odd_shapes) {
 TEST(Matmul, results_are_bitwise_the_same_for_any_thread_count) {
   const Weight w = make_weight(333, 256, DType::q8_0, 4);
   for (const int rows : {1, 40}) {
-    std::vector<float> x(static_cast<std::size_t>(rows) * 256, 0.0f), one(static_cast<std::size_t>(rows) * 333), other(one.size());
+    std::vector<float> x(static_cast<std::size_t>(rows) * 256, 0.0f), one(static_cast<std::size_t>(rows) * 333),
+        other(one.size());
     Rng rng(5);
     for (float& value : x) value = static_cast<float>(rng.uniform() - 0.5);
     MatmulScratch scratch;

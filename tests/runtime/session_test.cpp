@@ -45,7 +45,8 @@ std::vector<float> logits_of(Engine& engine, const std::vector<TokenId>& tokens)
   auto session = engine.new_session(tokens.size());
   EXPECT_TRUE(session);
   std::vector<float> all;
-  EXPECT_TRUE((*session)->prefill_with_logits(tokens, [&](std::uint64_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); }));
+  EXPECT_TRUE((*session)->prefill_with_logits(
+      tokens, [&](std::uint64_t, std::span<const float> row) { all.insert(all.end(), row.begin(), row.end()); }));
   return all;
 }
 
@@ -128,7 +129,8 @@ double largest_difference(const std::vector<float>& a, const std::vector<float>&
 
 TEST(Session, self_extend_within_its_neighbour_window_equals_native_positions_and_differs_beyond) {
   auto native = open("llama-untied", Precision::fp32);
-  const PositionOptions options{.method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32, .allow_no_op = true};
+  const PositionOptions options{
+      .method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32, .allow_no_op = true};
   auto extended = open("llama-untied", Precision::fp32, 64, options, false);
   const auto short_text = some_tokens(32), long_text = some_tokens(150);
   EXPECT_LT(largest_difference(logits_of(*native, short_text), logits_of(*extended, short_text)), 1e-4);
@@ -146,7 +148,8 @@ TEST(Session, plans_of_several_parts_do_not_depend_on_the_chunk_size) {
       } else {
         options.factor = 4.0;
       }
-      auto whole = open(name, Precision::fp32, 150, options, false), pieces = open(name, Precision::fp32, 13, options, false);
+      auto whole = open(name, Precision::fp32, 150, options, false),
+           pieces = open(name, Precision::fp32, 13, options, false);
       EXPECT_LT(largest_difference(logits_of(*whole, tokens), logits_of(*pieces, tokens)), 1e-4) << name;
     }
 }
@@ -185,7 +188,8 @@ TEST(Session, says_before_the_work_when_memory_does_not_suffice) {
   const auto session = engine->new_session(std::uint64_t{1} << 40);
   ASSERT_FALSE(session);
   EXPECT_EQ(session.error().kind, ErrorKind::memory);
-  EXPECT_NE(session.error().message.find("not enough memory: 1099511627776 tokens need"), std::string::npos) << session.error().message;
+  EXPECT_NE(session.error().message.find("not enough memory: 1099511627776 tokens need"), std::string::npos)
+      << session.error().message;
 }
 
 TEST(Session, stops_cleanly_between_chunks_when_cancelled) {

@@ -9,7 +9,8 @@ void panel_product_bf16(const PanelProduct<std::uint16_t>& product);
 void softmax_tile_f32(const SoftmaxTile<float>& tile);
 void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
-void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, std::uint16_t* panel);
+void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
+                     std::uint16_t* panel);
 void row_dot(DType type, const std::byte* row, int k, const float* x, std::size_t x_stride, int vectors, float* out);
 void dequantize_row(DType type, const std::byte* row, std::uint64_t count, float* values);
 void rms_norm(const float* x, const float* weight, float epsilon, int count, float* y);

@@ -166,7 +166,8 @@ TOME_INLINE __m128i bytes16(const std::byte* from) { return _mm_loadu_si128(rein
 TOME_INLINE i32x16 unsigned_bytes(const std::byte* from) { return (i32x16)_mm512_cvtepu8_epi32(bytes16(from)); }
 TOME_INLINE i32x16 signed_bytes(const std::byte* from) { return (i32x16)_mm512_cvtepi8_epi32(bytes16(from)); }
 TOME_INLINE f32x16 bf16_lanes(const std::byte* from) {
-  return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16);
+  return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))),
+                                   16);
 }
 #else
 TOME_INLINE i32x16 both_halves(__m256i low, __m256i high) {
