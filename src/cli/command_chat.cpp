@@ -1,6 +1,7 @@
 // `tome chat`: a conversation on the terminal. The session keeps what it has read; a turn only takes the new words in.
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 
 #include "base/cancel.h"
@@ -110,6 +111,8 @@ Result<std::string> opening_text(const ChatFlags& flags) {
 
 Status run_chat(const ChatFlags& flags) {
   TOME_TRY(validate(flags.sampling.options));
+  if (std::count(flags.files.begin(), flags.files.end(), "-") > 0)
+    return fail(ErrorKind::usage, "[chat] -f -: standard input is the conversation");
   TOME_ASSIGN(std::string opening, opening_text(flags));
   TOME_ASSIGN(const EngineOptions options, engine_options(flags.model));
   TOME_ASSIGN(const ProgressStyle style, progress_style(flags.progress));
@@ -160,7 +163,7 @@ Command add_chat(CLI::App& program) {
   CLI::App* app = program.add_subcommand("chat", "talk with a model");
   add_model_flags(*app, flags->model);
   app->add_option("--system", flags->system, "what the model is told first");
-  app->add_option("-f,--file", flags->files, "files to put before the first message (- is not possible here)");
+  app->add_option("-f,--file", flags->files, "files to put before the first message")->allow_extra_args(false);
   app->add_option("-n,--predict", flags->tokens, "tokens a reply may have")
       ->check(CLI::Range(1, 1 << 20))
       ->capture_default_str();

@@ -35,12 +35,11 @@ Json kernels_json() {
 }
 
 std::string kernels_text() {
-  std::string text =
-      fmt::format("instruction set        {} (best here: {}; TOME_ISA forces one)\nthreads                {}\n",
-                  isa_name(active_isa()), isa_name(best_isa()), thread_count());
+  std::string text;
   for (const auto& [kernel, implementation] : kernels::kernel_report())
     text += fmt::format("{:<22} {}\n", kernel, implementation);
-  for (const std::string& fallback : reported_fallbacks()) text += "slower path            " + fallback + "\n";
+  text += fmt::format("{:<22} {}\n{:<22} {}\n", "best set here", isa_name(best_isa()), "threads", thread_count());
+  for (const std::string& fallback : reported_fallbacks()) text += fmt::format("{:<22} {}\n", "slower path", fallback);
   return text;
 }
 

@@ -170,8 +170,7 @@ void add_sampling_flags(CLI::App& app, SamplingFlags& flags) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--stop", flags.stop, "text at which the answer ends (may be given several times)")
-      ->expected(1)
-      ->take_all()
+      ->allow_extra_args(false)  // one value a flag: the words after it are not its own
       ->group(group);
 }
 

@@ -21,7 +21,7 @@ struct ShippedHeads {
 
 const std::vector<ShippedHeads>& shipped() {
   static const std::vector<ShippedHeads> table = {
-      // gemma3-270m
+      // gemma3-270m: `tome calibrate heads --lengths 2k,8k,8kx4`; the next best are layer 5 head 2 and layer 11 head 2.
       {Family::gemma3,
        18,
        4,
@@ -29,7 +29,21 @@ const std::vector<ShippedHeads>& shipped() {
        262144,
        {.heads = {{.layer = 5, .head = 1, .weight = 1.0}},
         .passage_length = 64,
-        .method = "",
+        .method =
+            "mean reciprocal rank over 144 generated questions (2048 tokens × 1, 8192 tokens × 1, 8192 tokens × 4; "
+            "factor 1 native, others YaRN), seed 1; held-out 0.677, BM25 0.654",
+        .origin = "shipped with Tome"}},
+      // smollm2-135m: `tome calibrate heads --lengths 1k,2k,4k`: what it retrieves from is about 2K tokens.
+      {Family::llama,
+       30,
+       9,
+       576,
+       49152,
+       {.heads = {{.layer = 17, .head = 4, .weight = 1.0}},
+        .passage_length = 64,
+        .method =
+            "mean reciprocal rank over 144 generated questions (1024 tokens × 1, 2048 tokens × 1, 4096 tokens × 1; "
+            "factor 1 native, others YaRN), seed 1; held-out 0.863, BM25 0.838",
         .origin = "shipped with Tome"}},
   };
   return table;

@@ -101,6 +101,8 @@ Result<DocumentPrompt> DocumentPrompt::create(const Tokenizer& tokenizer, std::o
   const std::size_t after_text = text_at + text_mark.size();
   prompt.before_question_ = rendered.substr(after_text, question_at - after_text);
   prompt.tail_ = rendered.substr(question_at + question_mark.size());
+  // The reply's first word is given: small instruct models then answer in a line instead of talking about the topic.
+  prompt.reply_opening_ = "Answer:";
   return prompt;
 }
 
@@ -123,12 +125,11 @@ DocumentPrompt::Question DocumentPrompt::question(std::string_view question) con
   while (result.last_row < result.tokens.size() && offsets[result.last_row] < end) ++result.last_row;
   const std::vector<TokenId> tail = tokenizer_->encode(tail_, AddSpecial::no, ParseSpecial::yes);
   result.tokens.insert(result.tokens.end(), tail.begin(), tail.end());
+  const std::vector<TokenId> opening = tokenizer_->encode(reply_opening_, AddSpecial::no, ParseSpecial::no);
+  result.tokens.insert(result.tokens.end(), opening.begin(), opening.end());
   return result;
 }
 
-std::vector<std::string> DocumentPrompt::stops() const {
-  if (form_ == PromptForm::chat) return {};
-  return {"\n", "Question:"};
-}
+std::vector<std::string> DocumentPrompt::stops() const { return {"\n", "Question:"}; }
 
 }  // namespace tome

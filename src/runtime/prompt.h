@@ -57,7 +57,8 @@ class DocumentPrompt {
   PromptForm form_ = PromptForm::continuation;
   std::vector<TokenId> head_;
   std::string before_question_, after_question_;
-  std::string tail_;  ///< the template's words after the user's
+  std::string tail_;           ///< the template's words after the user's
+  std::string reply_opening_;  ///< the first word of the reply, as text
 };
 
 }  // namespace tome

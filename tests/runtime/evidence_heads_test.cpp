@@ -47,7 +47,7 @@ TEST_F(EvidenceHeadsFile, a_model_without_any_result_has_none) {
   EXPECT_FALSE(found->has_value());
 }
 
-TEST_F(EvidenceHeadsFile, the_packaged_default_model_has_its_result_compiled_in) {
+TEST_F(EvidenceHeadsFile, the_default_model_has_its_result_compiled_in_and_no_other_shape_does) {
   ModelConfig config;
   config.family = Family::gemma3;
   config.layers = 18;
@@ -58,6 +58,21 @@ TEST_F(EvidenceHeadsFile, the_packaged_default_model_has_its_result_compiled_in)
   ASSERT_TRUE(heads.has_value());
   EXPECT_EQ(heads->heads.front().layer, 5u);
   EXPECT_EQ(heads->heads.front().head, 1u);
+  config.hidden = 641;
+  EXPECT_FALSE(shipped_evidence_heads(config).has_value());
+}
+
+TEST_F(EvidenceHeadsFile, the_other_packaged_model_has_its_result_too) {
+  ModelConfig config;
+  config.family = Family::llama;
+  config.layers = 30;
+  config.heads = 9;
+  config.hidden = 576;
+  config.vocabulary = 49152;
+  const auto heads = shipped_evidence_heads(config);
+  ASSERT_TRUE(heads.has_value());
+  EXPECT_EQ(heads->heads.front().layer, 17u);
+  EXPECT_FALSE(heads->method.empty());
 }
 
 TEST_F(EvidenceHeadsFile, another_models_file_is_refused) {

@@ -49,7 +49,7 @@ TEST(DocumentPrompt, an_instruct_model_is_asked_through_its_template) {
   EXPECT_EQ(tokenizer.decode(prompt->head(), true), "<bos><turn>user\n");
   const std::string after = tokenizer.decode(prompt->question("Who?").tokens, true);
   EXPECT_NE(after.find("Question: Who?"), std::string::npos);
-  EXPECT_TRUE(after.ends_with("<end><turn>assistant\n"));
+  EXPECT_TRUE(after.ends_with("<end><turn>assistant\nAnswer:"));
 }
 
 TEST(DocumentPrompt, a_template_that_loses_the_text_is_refused) {
