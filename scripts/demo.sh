@@ -35,14 +35,14 @@ fetch_document() {
 questions() {
   case "$member" in
     policy.txt.gz)
-      echo "How long may the synopsis line of a package description be at most?"
-      echo "Which user ID range is reserved for dynamically allocated user accounts?"
-      echo "What must a package's prerm script do when it is called with an unknown argument?"
+      echo "How many fields do the files in /etc/cron.d have?"
+      echo "To what value do the Debian autobuilders set HOME?"
+      echo "Which environment variable should take precedence over EDITOR?"
       ;;
     *)
-      echo "Which directory is reserved for the installation of add-on application software packages?"
-      echo "What must be deleted at the beginning of the boot process?"
-      echo "Which file contains information that allows rebooting when the boot loader is damaged?"
+      echo "Which directory is reserved for add-on application software packages?"
+      echo "What three characters would /run/crond.pid contain if crond was process number 25?"
+      echo "Which directory is for site-specific data served by this system?"
       ;;
   esac
 }
@@ -56,6 +56,6 @@ done
 questions >"$cache/documents/questions.txt"
 echo "== ask $(basename "$document")"
 started=$SECONDS
-build/release/tome ask --model gemma3-270m --answer-model smollm2-135m --evidence 3 \
+build/release/tome ask --model gemma3-270m --answer-model smollm2-135m --evidence 3 --passages 2 --reread-tokens 500 \
   --questions "$cache/documents/questions.txt" "$document"
 echo "== the questions took $((SECONDS - started)) s"
