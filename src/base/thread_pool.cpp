@@ -15,8 +15,8 @@ namespace {
 
 using Task = std::function<void(std::int64_t, int)>;
 
-/// About 50 µs of asking before a helper sleeps: longer than the gap between two layers' products.
-constexpr int kSpins = 2000;
+/// About 300 µs of asking before a helper sleeps: longer than the gap between two layers' products.
+constexpr int kSpins = 20000;
 
 void pause() {
 #if defined(__x86_64__)

@@ -52,6 +52,20 @@ struct SoftmaxTile {
   std::size_t probability_stride;
 };
 
+/// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout. How rows are grouped does not
+/// change a result: each output is its own sums in the same order.
+struct RowDot {
+  DType type;
+  const std::byte* rows;  ///< row stride `row_stride` bytes
+  std::size_t row_stride;
+  int row_count, k;
+  const float* x;
+  std::size_t x_stride;
+  int vectors;
+  float* out;
+  std::size_t out_stride;
+};
+
 struct KernelTable {
   Isa isa;
   bool bf16_products;  ///< matrix products run on bf16 panels (vdpbf16ps), else on f32 panels
@@ -64,9 +78,7 @@ struct KernelTable {
   void (*pack_panel_f32)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
   void (*pack_panel_bf16)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                           std::uint16_t* panel);
-  /// out[i] = Σ_k row[k] · x[i · x_stride + k] for i in [0, vectors), vectors ≤ 8, fp32 throughout.
-  void (*row_dot)(DType type, const std::byte* row, int k, const float* x, std::size_t x_stride, int vectors,
-                  float* out);
+  void (*row_dot)(const RowDot&);
   void (*dequantize_row)(DType type, const std::byte* row, std::uint64_t count, float* values);
   /// y = x / √(mean(x²) + ε) · weight.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int count, float* y);

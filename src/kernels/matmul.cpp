@@ -12,8 +12,10 @@ namespace {
 
 /// Up to this many rows a product is bound by reading the weights.
 constexpr int kFewRows = 8;
-/// Weight rows of one task of the few-rows form.
-constexpr int kRowsPerTask = 32;
+/// Weight rows of one task of the few-rows form: long runs keep the memory's streams, about eight tasks a thread leave
+/// room for a thread that is held up.
+constexpr int kLeastRowsPerTask = 32;
+constexpr int kTasksPerThread = 8;
 
 void report_slow_type(DType type, int columns, const KernelTable& table) {
   const bool fast = type == DType::f32 || type == DType::bf16 || type == DType::f16 || type == DType::q8_0 ||
@@ -46,18 +48,23 @@ std::vector<Task> split(std::span<const MatmulWeight> group, int step) {
 }
 
 void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table) {
-  const std::vector<Task> tasks = split(group, kRowsPerTask);
+  std::uint64_t rows = 0;
+  for (const MatmulWeight& weight : group) rows += weight.weight->rows();
+  const int share = static_cast<int>(rows) / (kTasksPerThread * thread_count());
+  const std::vector<Task> tasks = split(group, std::max(kLeastRowsPerTask, (share + 15) / 16 * 16));
   parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t index, int) {
     const Task& task = tasks[static_cast<std::size_t>(index)];
     const TensorView& weight = *task.weight->weight;
-    float out[kFewRows];
-    for (int row = task.first_row; row < task.first_row + task.row_count; ++row) {
-      table.row_dot(weight.type, weight.row(static_cast<std::uint64_t>(row)), input.columns, input.values,
-                    static_cast<std::size_t>(input.columns), input.rows, out);
-      for (int i = 0; i < input.rows; ++i)
-        task.weight->output[static_cast<std::size_t>(i) * task.weight->output_stride + static_cast<std::size_t>(row)] =
-            out[i];
-    }
+    table.row_dot({.type = weight.type,
+                   .rows = weight.row(static_cast<std::uint64_t>(task.first_row)),
+                   .row_stride = row_bytes(weight.type, weight.columns()),
+                   .row_count = task.row_count,
+                   .k = input.columns,
+                   .x = input.values,
+                   .x_stride = static_cast<std::size_t>(input.columns),
+                   .vectors = input.rows,
+                   .out = task.weight->output + task.first_row,
+                   .out_stride = task.weight->output_stride});
   });
 }
 

@@ -204,21 +204,33 @@ TEST(KernelTwins, unpacking_agrees_for_every_weight_type) {
   }
 }
 
-TEST(KernelTwins, row_dots_agree_for_every_weight_type_and_number_of_vectors) {
+TEST(KernelTwins, row_dots_agree_for_every_weight_type_and_any_number_of_rows_and_vectors) {
   Rng rng(4);
   for (const DType type : kWeightTypes) {
-    constexpr int k = 512;
-    const auto row = random_row(rng, type, k);
+    constexpr int k = 512, most = 7;
+    const std::size_t stride = row_bytes(type, k);
+    std::vector<std::byte> rows;
+    for (int row = 0; row < most; ++row) {
+      const auto one = random_row(rng, type, k);
+      rows.insert(rows.end(), one.begin(), one.end());
+    }
     std::vector<float> x(8 * (k + 3));
     fill(rng, x.data(), x.size());
     for (const Isa isa : sets())
-      for (int vectors = 1; vectors <= 8; ++vectors) {
-        float got[8], want[8];
-        reference::row_dot(type, row.data(), k, x.data(), k + 3, vectors, want);
-        kernel_table(isa).row_dot(type, row.data(), k, x.data(), k + 3, vectors, got);
-        for (int i = 0; i < vectors; ++i)
-          ASSERT_NEAR(got[i], want[i], 1e-4 * (1 + std::fabs(want[i]))) << dtype_name(type) << " " << isa_name(isa);
-      }
+      for (int count = 1; count <= most; ++count)
+        for (int vectors = 1; vectors <= 8; ++vectors) {
+          std::vector<float> got(8 * 9, NAN), want(8 * 9, NAN);
+          RowDot dot{type, rows.data(), stride, count, k, x.data(), k + 3, vectors, want.data(), 9};
+          reference::row_dot(dot);
+          dot.out = got.data();
+          kernel_table(isa).row_dot(dot);
+          for (std::size_t i = 0; i < got.size(); ++i) {
+            if (std::isnan(want[i]))
+              ASSERT_TRUE(std::isnan(got[i])) << "wrote past its rows";
+            else
+              ASSERT_NEAR(got[i], want[i], 1e-4 * (1 + std::fabs(want[i]))) << dtype_name(type) << " " << isa_name(isa);
+          }
+        }
   }
 }
 

@@ -11,7 +11,7 @@ void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
 void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                      std::uint16_t* panel);
-void row_dot(DType type, const std::byte* row, int k, const float* x, std::size_t x_stride, int vectors, float* out);
+void row_dot(const RowDot& dot);
 void dequantize_row(DType type, const std::byte* row, std::uint64_t count, float* values);
 void rms_norm(const float* x, const float* weight, float epsilon, int count, float* y);
 void gated_silu(const float* gate, const float* up, int count, float* y);
