@@ -20,7 +20,7 @@ struct AskFlags {
   std::string cache_directory, context, progress = "auto";
   std::size_t evidence = 5, passages = 8;
   std::uint64_t reread_tokens = 1500, answer_tokens = 96;
-  double cache_limit_gib = 8;
+  double cache_limit_gib = 8, floor = 0.3;
   bool no_cache = false, subtract_empty = false, json = false, quiet = false;
 };
 
@@ -73,6 +73,7 @@ Result<AskOptions> ask_options(const AskFlags& flags) {
   if (flags.form == "continuation") options.form = PromptForm::continuation;
   options.subtract_empty_question = flags.subtract_empty;
   options.reread_passages = flags.passages;
+  options.reread_floor = flags.floor;
   options.reread_tokens = flags.reread_tokens;
   options.max_answer_tokens = flags.answer_tokens;
   options.sampling = flags.sampling.options;
@@ -282,6 +283,9 @@ Command add_ask(CLI::App& program) {
   app->add_flag("--subtract-empty-question", flags->subtract_empty, "passage scores less those of the question N/A");
   app->add_option("--passages", flags->passages, "passages to re-read")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app->add_option("--passage-floor", flags->floor, "re-read no passage that scores less than this part of the best")
+      ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
   app->add_option("--reread-tokens", flags->reread_tokens, "re-read at most so many tokens")
       ->check(CLI::Range(64, 1 << 20))

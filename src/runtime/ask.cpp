@@ -241,9 +241,10 @@ Status DocumentReader::Parts::answer_from_rereading(Answer& answer,
   answer.stages.push_back({"point at passages", pointing.seconds(), question.tokens.size()});
   asked.reset();
   const Tokenizer& tokenizer = answer_engine->tokenizer();
+  std::size_t count = std::min(options.reread_passages, answer.ranking.size());
+  while (count > 1 && answer.ranking[count - 1].score < options.reread_floor * answer.ranking[0].score) --count;
   const RereadText again = make_reread_text(
-      document, std::span(answer.ranking).first(std::min(options.reread_passages, answer.ranking.size())),
-      options.reread_tokens,
+      document, std::span(answer.ranking).first(count), options.reread_tokens,
       [&](std::string_view piece) { return tokenizer.encode(piece, AddSpecial::no, ParseSpecial::no).size(); });
   answer.given = again.excerpts;
   std::vector<TokenId> tokens = answer_prompt->head();

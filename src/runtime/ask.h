@@ -36,6 +36,7 @@ struct AskOptions {
   EvidenceSource evidence = EvidenceSource::heads;
   bool subtract_empty_question = false;  ///< passage scores less those of the question "N/A" (arXiv 2410.02642)
   std::size_t reread_passages = 8;
+  double reread_floor = 0.3;           ///< of the best passage's score: what scores less is not re-read
   std::uint64_t reread_tokens = 1500;  ///< at most, in the answering model's tokens
   std::uint64_t max_answer_tokens = 96;
   SamplingOptions sampling;         ///< greedy by default
