@@ -41,7 +41,7 @@ questions() {
       ;;
     *)
       echo "Which directory is reserved for add-on application software packages?"
-      echo "What three characters would /run/crond.pid contain if crond was process number 25?"
+      echo "Where are temporary files preserved between system reboots?"
       echo "Which directory is for site-specific data served by this system?"
       ;;
   esac
