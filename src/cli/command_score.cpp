@@ -1,5 +1,6 @@
 // `tome score`: log-probabilities and perplexity of a text under a model.
 #include <cmath>
+#include <fstream>
 
 #include "base/mapped_file.h"
 #include "cli/commands.h"
@@ -12,7 +13,7 @@ namespace {
 
 struct ScoreFlags {
   ModelFlags model;
-  std::string file, word, tokens, context, progress = "auto";
+  std::string file, word, tokens, context, logits, progress = "auto";
   std::size_t top = 0;
   bool no_special = false, json = false;
 };
@@ -42,12 +43,20 @@ Status run_score(const ScoreFlags& flags) {
   }
   TOME_TRY(engine->fit(tokens.size()));
   TOME_ASSIGN(const auto session, engine->new_session(tokens.size()));
+  std::ofstream logits_file;
+  if (!flags.logits.empty()) {
+    logits_file.open(flags.logits, std::ios::binary | std::ios::trunc);
+    if (!logits_file) return fail(ErrorKind::io, "[score] {}: cannot be written", flags.logits);
+  }
   double total = 0;
   std::string rows;  // JSON, written as it comes: a tree of all rows would be many times larger
   const auto take_row = [&](std::uint64_t row, std::span<const float> logits) {
     const bool last = row + 1 == tokens.size();
     const double next = last ? 0.0 : log_probability(logits, tokens[row + 1]);
     total += next;
+    if (logits_file.is_open())
+      logits_file.write(reinterpret_cast<const char*>(logits.data()),
+                        static_cast<std::streamsize>(logits.size_bytes()));
     if (!flags.json) return;
     Json top = Json::array();
     for (const TokenLogProbability& candidate : top_log_probabilities(logits, flags.top))
@@ -57,6 +66,10 @@ Status run_score(const ScoreFlags& flags) {
   const auto begin = std::chrono::steady_clock::now();
   TOME_TRY(session->prefill_with_logits(tokens, take_row, make_progress(style, "tokens")));
   clear_progress();
+  if (logits_file.is_open()) {
+    logits_file.close();
+    if (!logits_file) return fail(ErrorKind::io, "[score] {}: could not be written in full", flags.logits);
+  }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
   const double mean_nll = -total / static_cast<double>(tokens.size() - 1);
   if (flags.json)
@@ -77,6 +90,8 @@ Command add_score(CLI::App& program) {
   app->add_option("--top", flags->top, "with --json: the N most likely tokens of each row")
       ->check(CLI::Range(0, 1000000))
       ->capture_default_str();
+  app->add_option("--logits", flags->logits,
+                  "also write every row's logits here: float32, little endian, [tokens, vocabulary]");
   app->add_flag("--no-special", flags->no_special, "no BOS before the text");
   app->add_option("-c,--ctx-size", flags->context, "refuse a text of more tokens; the whole text is one context");
   add_model_flags(*app, flags->model);
