@@ -1,6 +1,6 @@
 #pragma once
 // The forward pass of a decoder-only transformer: llama, qwen2, qwen3 and gemma3 are this one graph, told apart by
-// ModelConfig (families/registry.h says how). Attention, positions and states come in from the runtime; the Decoder
+// ModelConfig (formats/model_file.h says what differs). Attention, positions and states come in from the runtime; the Decoder
 // owns weights' views and scratch. One call at a time.
 #include <functional>
 #include <memory>
