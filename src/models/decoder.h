@@ -1,7 +1,7 @@
 #pragma once
 // The forward pass of a decoder-only transformer: llama, qwen2, qwen3 and gemma3 are this one graph, told apart by
-// ModelConfig (formats/model_file.h says what differs). Attention, positions and states come in from the runtime; the Decoder
-// owns weights' views and scratch. One call at a time.
+// ModelConfig (formats/model_file.h says what differs). Attention, positions and states come in from the runtime; the
+// Decoder owns weights' views and scratch. One call at a time.
 #include <functional>
 #include <memory>
 #include <span>
