@@ -35,9 +35,9 @@ fetch_document() {
 questions() {
   case "$member" in
     policy.txt.gz)
-      echo "How many fields do the files in /etc/cron.d have?"
+      echo "Where must log files usually be named or placed?"
       echo "To what value do the Debian autobuilders set HOME?"
-      echo "Which environment variable should take precedence over EDITOR?"
+      echo "What should a package use to register a documentation file?"
       ;;
     *)
       echo "Which directory is reserved for add-on application software packages?"
