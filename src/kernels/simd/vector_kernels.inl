@@ -336,37 +336,13 @@ TOME_INLINE void row_dot_vectors(const RowDot& dot, int row, int vector) {
         sum_lanes(first[v] + second[v]);
 }
 
-/// Two rows against one input: the input is loaded once, and four independent sums hide the multiply-adds' latency.
-/// (Named variables: GCC 12 keeps arrays of them in memory here.)
-template <DType type>
-TOME_INLINE void row_dot_pair(const RowDot& dot, int row, int vector) {
-  const std::byte* upper = dot.rows + static_cast<std::size_t>(row) * dot.row_stride;
-  const std::byte* lower = upper + dot.row_stride;
-  const float* x = dot.x + static_cast<std::size_t>(vector) * dot.x_stride;
-  f32x16 upper_first = {}, upper_second = {}, lower_first = {}, lower_second = {};
-  for (int part = 0; part < dot.k / 32; ++part, x += 32) {
-    const f32x16 x_first = load(x), x_second = load(x + 16);
-    const Values32 u = values32(Type<type>{}, upper, part);
-    upper_first = multiply_add(u.first, x_first, upper_first);
-    upper_second = multiply_add(u.second, x_second, upper_second);
-    const Values32 l = values32(Type<type>{}, lower, part);
-    lower_first = multiply_add(l.first, x_first, lower_first);
-    lower_second = multiply_add(l.second, x_second, lower_second);
-  }
-  float* out = dot.out + static_cast<std::size_t>(vector) * dot.out_stride + static_cast<std::size_t>(row);
-  out[0] = sum_lanes(upper_first + upper_second);
-  out[1] = sum_lanes(lower_first + lower_second);
-}
-
 template <DType type>
 static void row_dot_type(const RowDot& dot) {
   int vector = 0;
   for (; vector + 4 <= dot.vectors; vector += 4)
     for (int row = 0; row < dot.row_count; ++row) row_dot_vectors<type, 4>(dot, row, vector);
   for (; vector < dot.vectors; ++vector) {
-    int row = 0;
-    for (; row + 2 <= dot.row_count; row += 2) row_dot_pair<type>(dot, row, vector);
-    for (; row < dot.row_count; ++row) row_dot_vectors<type, 1>(dot, row, vector);
+    for (int row = 0; row < dot.row_count; ++row) row_dot_vectors<type, 1>(dot, row, vector);
   }
 }
 
