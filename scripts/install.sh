@@ -7,7 +7,7 @@ set -euo pipefail
 packages=(
   ca-certificates g++ cmake ninja-build pkg-config
   libfmt-dev libspdlog-dev libexpected-dev nlohmann-json3-dev libcli11-dev
-  libpcre2-dev libicu-dev libcurl4-openssl-dev libssl-dev libxxhash-dev libzip-dev
+  libicu-dev libcurl4-openssl-dev libssl-dev libxxhash-dev libzip-dev
   python3 python3-pip
 )
 wanted=${1:-tests}

@@ -21,31 +21,6 @@ constexpr std::uint64_t max_alignment = 1 << 20;
 constexpr std::uint64_t smallest_pair = 8 + 1 + 4 + 1;
 constexpr std::uint64_t smallest_tensor = 8 + 1 + 4 + 8 + 4 + 8;
 
-/// 0 for strings and arrays.
-std::uint64_t scalar_bytes(GgufType type) {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u32:
-    case GgufType::i32:
-    case GgufType::f32:
-      return 4;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64:
-      return 8;
-    case GgufType::string:
-    case GgufType::array:
-      return 0;
-  }
-  return 0;
-}
-
 /// Tensor types that GGUF knows and Tome does not read, by number.
 std::string_view unread_type_name(std::uint32_t id) {
   switch (id) {
@@ -175,7 +150,7 @@ class Parser {
       TOME_ASSIGN(result.text, string(fmt::format("the value of key '{}'", printable(key))));
       return {};
     }
-    const std::uint64_t size = scalar_bytes(type);
+    const std::uint64_t size = gguf_scalar_bytes(type);
     if (remaining() < size) return refuse("ends inside the value of key '{}'", printable(key));
     std::memcpy(&result.bits, bytes_.data() + at_, size);
     at_ += size;
@@ -190,7 +165,7 @@ class Parser {
     result.type = GgufType::array;
     TOME_ASSIGN(result.element, value_type(key));
     if (!read(result.count)) return refuse("ends inside the array length of key '{}'", printable(key));
-    const std::uint64_t size = scalar_bytes(result.element);
+    const std::uint64_t size = gguf_scalar_bytes(result.element);
     const std::uint64_t smallest = size != 0 ? size : result.element == GgufType::string ? 8 : 12;
     if (result.count > remaining() / smallest)
       return refuse("key '{}': array of {} values, {} bytes remain in the file", printable(key), result.count,
@@ -343,6 +318,30 @@ T scalar_as(std::uint64_t bits) {
 
 }  // namespace
 
+std::uint64_t gguf_scalar_bytes(GgufType type) {
+  switch (type) {
+    case GgufType::u8:
+    case GgufType::i8:
+    case GgufType::boolean:
+      return 1;
+    case GgufType::u16:
+    case GgufType::i16:
+      return 2;
+    case GgufType::u32:
+    case GgufType::i32:
+    case GgufType::f32:
+      return 4;
+    case GgufType::u64:
+    case GgufType::i64:
+    case GgufType::f64:
+      return 8;
+    case GgufType::string:
+    case GgufType::array:
+      return 0;
+  }
+  return 0;
+}
+
 std::string_view gguf_type_name(GgufType type) {
   constexpr std::string_view names[] = {"u8",   "i8",     "u16",   "i16", "u32", "i32", "f32",
                                         "bool", "string", "array", "u64", "i64", "f64"};
@@ -394,7 +393,7 @@ std::optional<bool> GgufValue::as_bool() const {
 GgufValue GgufValue::scalar(std::uint64_t index) const {
   GgufValue result;
   result.type = element;
-  const std::uint64_t size = scalar_bytes(element);
+  const std::uint64_t size = gguf_scalar_bytes(element);
   std::memcpy(&result.bits, scalars.data() + index * size, size);
   return result;
 }

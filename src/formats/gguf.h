@@ -33,6 +33,8 @@ enum class GgufType : std::uint32_t {
   f64 = 12,
 };
 std::string_view gguf_type_name(GgufType type);
+/// 0 for strings and arrays.
+std::uint64_t gguf_scalar_bytes(GgufType type);
 
 /// A scalar, a string, or an array (of scalars: `scalars`; of strings: `strings`; of arrays: `arrays`).
 struct GgufValue {

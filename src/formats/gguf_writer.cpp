@@ -47,29 +47,11 @@ void append_raw(std::string& bytes, std::span<const std::byte> raw) {
   bytes.append(reinterpret_cast<const char*>(raw.data()), raw.size());
 }
 
-std::size_t scalar_width(GgufType type) {
-  switch (type) {
-    case GgufType::u8:
-    case GgufType::i8:
-    case GgufType::boolean:
-      return 1;
-    case GgufType::u16:
-    case GgufType::i16:
-      return 2;
-    case GgufType::u64:
-    case GgufType::i64:
-    case GgufType::f64:
-      return 8;
-    default:
-      return 4;
-  }
-}
-
 /// A value without the number of its own type.
 void append_value(std::string& bytes, const GgufValue& value) {
   if (value.type == GgufType::string) return append_text(bytes, value.text);
   if (value.type != GgufType::array) {
-    bytes.append(reinterpret_cast<const char*>(&value.bits), scalar_width(value.type));
+    bytes.append(reinterpret_cast<const char*>(&value.bits), gguf_scalar_bytes(value.type));
     return;
   }
   append(bytes, static_cast<std::uint32_t>(value.element));

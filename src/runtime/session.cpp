@@ -49,25 +49,7 @@ const std::vector<TokenId>& Session::tokens() const { return parts_->tokens; }
 std::span<const float> Session::logits() const { return parts_->logits; }
 
 Status Session::prefill(std::span<const TokenId> tokens, const ProgressFunction& progress) {
-  Parts& p = *parts_;
-  TOME_TRY(check_tokens(tokens, length(), p.max_tokens, p.engine->model->config.vocabulary));
-  p.engine->use(p.plans);
-  Meter meter(progress, tokens.size());
-  for (std::size_t start = 0; start < tokens.size();) {
-    if (cancel_requested())
-      return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
-    const std::size_t count = std::min<std::size_t>(p.engine->options.chunk, tokens.size() - start);
-    Batch batch(count);
-    for (std::size_t i = 0; i < count; ++i)
-      batch[i] = {tokens[start + i], length() + i, &p.state, start + i + 1 == tokens.size()};
-    p.engine->decoder->forward(
-        batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); });
-    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start),
-                    tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
-    start += count;
-    meter.report(start);
-  }
-  return {};
+  return prefill_with_logits(tokens, {}, progress);
 }
 
 Status Session::prefill_with_logits(std::span<const TokenId> tokens,
@@ -81,14 +63,15 @@ Status Session::prefill_with_logits(std::span<const TokenId> tokens,
     if (cancel_requested())
       return fail(ErrorKind::cancelled, "interrupted after {} of {} tokens", start, tokens.size());
     const std::size_t count = std::min<std::size_t>(p.engine->options.chunk, tokens.size() - start);
+    const std::span<const TokenId> part = tokens.subspan(start, count);
     Batch batch(count);
-    for (std::size_t i = 0; i < count; ++i) batch[i] = {tokens[start + i], length() + i, &p.state, true};
+    for (std::size_t i = 0; i < count; ++i)
+      batch[i] = {part[i], length() + i, &p.state, rows || start + i + 1 == tokens.size()};
     p.engine->decoder->forward(batch, [&](std::size_t index, std::span<const float> row) {
       if (start + index + 1 == tokens.size()) p.logits.assign(row.begin(), row.end());
-      rows(start + index, row);
+      if (rows) rows(start + index, row);
     });
-    p.tokens.insert(p.tokens.end(), tokens.begin() + static_cast<std::ptrdiff_t>(start),
-                    tokens.begin() + static_cast<std::ptrdiff_t>(start + count));
+    p.tokens.insert(p.tokens.end(), part.begin(), part.end());
     start += count;
     meter.report(start);
   }

@@ -5,12 +5,14 @@
 #include <fstream>
 #include <functional>
 
+#include "cache/snapshot_cases.h"
 #include "formats/gguf_cases.h"
 #include "formats/hf_cases.h"
 
 namespace {
 
-void write(const std::filesystem::path& folder, const std::vector<tome::test::ParserCase>& cases) {
+template <class Case>
+void write(const std::filesystem::path& folder, const std::vector<Case>& cases) {
   std::filesystem::create_directories(folder);
   for (const auto& entry : cases)
     if (entry.input.size() <= 70000) std::ofstream(folder / entry.name, std::ios::binary) << entry.input;
@@ -29,5 +31,6 @@ int main(int count, char** arguments) {
   write(folder / "safetensors", tome::test::safetensors_index_cases());
   write(folder / "hf_config", tome::test::hf_config_cases());
   write(folder / "tokenizer_json", tome::test::tokenizer_cases());
+  write(folder / "snapshot", tome::test::snapshot_cases());
   return 0;
 }
