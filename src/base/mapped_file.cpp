@@ -8,6 +8,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <functional>
 
 namespace tome {
 
@@ -41,6 +42,8 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::forget(std::span<const std::byte> part) const {
+  const std::less_equal<const std::byte*> up_to;
+  if (!up_to(data_, part.data()) || !up_to(part.data() + part.size(), data_ + size_)) return;
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
   const auto begin = (reinterpret_cast<std::uintptr_t>(part.data()) + page - 1) / page * page;
   const auto end = (reinterpret_cast<std::uintptr_t>(part.data()) + part.size()) / page * page;

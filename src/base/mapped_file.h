@@ -21,7 +21,8 @@ class MappedFile {
 
   std::span<const std::byte> bytes() const { return {data_, size_}; }
   const std::string& path() const { return path_; }
-  /// Tells the kernel that a part is not needed again soon (after repacking): it leaves the resident set.
+  /// Tells the kernel that a part is not needed again soon (it has been copied): it leaves the resident set.
+  /// A part of another file is left alone.
   void forget(std::span<const std::byte> part) const;
 
  private:

@@ -1,19 +1,15 @@
 #include "cache/paged_kv.h"
 
-#include <cstdlib>
 #include <cstring>
-#include <new>
 
 #include "base/check.h"
+#include "base/huge_memory.h"
 
 namespace tome {
 
 PagedKv::Page PagedKv::make_page() const {
-  const std::size_t size = (layout_.page_bytes() + 63) / 64 * 64;
-  auto* bytes = static_cast<std::byte*>(std::aligned_alloc(64, size));
-  if (bytes == nullptr) throw std::bad_alloc();
-  std::memset(bytes, 0, size);
-  return {bytes, bytes, std::shared_ptr<const void>(bytes, [](const void* p) { std::free(const_cast<void*>(p)); })};
+  const std::shared_ptr<std::byte> piece = allocate_piece(layout_.page_bytes());
+  return {piece.get(), piece.get(), piece};
 }
 
 void PagedKv::reserve(std::uint64_t length) {

@@ -140,6 +140,8 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::IsMember({"native", "fp32"}))
       ->capture_default_str()
       ->group(group);
+  app.add_flag("--mmap", flags.mmap, "leave the weights in the mapped file: shared between processes, slower to read")
+      ->group(group);
   add_position_flags(app, flags.positions);
 }
 
@@ -151,6 +153,7 @@ Result<EngineOptions> engine_options(const ModelFlags& flags) {
   TOME_ASSIGN(options.model, resolve_model(flags.model));
   options.threads = flags.threads;
   options.chunk = flags.chunk;
+  options.map_weights = flags.mmap;
   options.precision = flags.precision == "fp32" ? Precision::fp32 : Precision::native;
   const std::string kv_default = options.precision == Precision::fp32 ? "f32" : "bf16";
   options.kv_type = *dtype_from_name(flags.kv_type.empty() ? kv_default : flags.kv_type);

@@ -36,6 +36,7 @@ struct ModelFlags {
   std::uint32_t chunk = 512;
   std::string kv_type;
   std::string precision = "native";
+  bool mmap = false;
   PositionFlags positions;
 };
 /// -m alone, for commands that only look at the file.

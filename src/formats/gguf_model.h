@@ -11,7 +11,7 @@
 namespace tome {
 
 /// A model from the parts of one (possibly split) file, in order; metadata comes from the first. Fills everything but
-/// path, file_bytes and storage. Errors: format, unsupported.
+/// path, file_bytes and mapped. Errors: format, unsupported.
 Result<ModelFile> model_from_gguf(const std::vector<GgufFile>& parts);
 
 /// The tokenizer.* keys. Errors: format; unsupported for a tokenizer model or pre-tokenizer that Tome does not know.

@@ -111,7 +111,7 @@ Result<ModelFile> open_hf_folder(const std::string& folder) {
   TOME_TRY(attach_weights(model, weights));
   for (auto& file : weights.storage) {
     model.file_bytes += file->bytes().size();
-    model.storage.push_back(std::move(file));
+    model.mapped.push_back(std::move(file));
   }
   model.fingerprint = model_fingerprint(model);
   return model;

@@ -15,7 +15,7 @@ Result<std::shared_ptr<const ModelFile>> open_gguf_model(const std::string& path
   model.path = path;
   for (auto& file : parts.storage) {
     model.file_bytes += file->bytes().size();
-    model.storage.push_back(std::move(file));
+    model.mapped.push_back(std::move(file));
   }
   return std::make_shared<const ModelFile>(std::move(model));
 }

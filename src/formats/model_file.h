@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "base/result.h"
 #include "formats/tokenizer_spec.h"
 #include "tensor/tensor_view.h"
@@ -99,7 +100,8 @@ struct ModelFile {
   std::map<std::pair<Role, int>, TensorView> tensors;  ///< (role, layer or −1) → view into `storage`
   std::string fingerprint;  ///< hex: over config, tensor names, shapes, types and sampled bytes
   std::uint64_t file_bytes = 0;
-  std::vector<std::shared_ptr<const void>> storage;           ///< mapped files the views point into
+  std::vector<std::shared_ptr<const MappedFile>> mapped;      ///< the files the views point into
+  std::vector<std::shared_ptr<const void>> storage;           ///< copies the views point into
   std::vector<std::pair<std::string, std::string>> metadata;  ///< printable key/value pairs for `tome info`
 
   const TensorView* find(Role role, int layer = -1) const {

@@ -1,5 +1,10 @@
 #include "models/weights.h"
 
+#include <algorithm>
+#include <cstring>
+#include <map>
+
+#include "base/thread_pool.h"
 #include "kernels/dequantize.h"
 
 namespace tome {
@@ -53,9 +58,37 @@ Result<LayerWeights> load_layer(const ModelFile& file, int layer) {
   return weights;
 }
 
+/// Copies the matrices one after the other, each once, and turns the views to the copies.
+void copy_matrices(DecoderWeights& weights) {
+  constexpr std::size_t step = std::size_t{4} << 20;
+  const auto padded = [](std::uint64_t bytes) { return (bytes + 63) / 64 * 64; };
+  std::vector<TensorView*> views{&weights.token_embedding, &weights.output};
+  for (LayerWeights& layer : weights.layers)
+    for (TensorView* view :
+         {&layer.query, &layer.key, &layer.value, &layer.attention_output, &layer.gate, &layer.up, &layer.down})
+      views.push_back(view);
+  std::map<const std::byte*, std::uint64_t> places;  // by where a matrix lies in the file: tied ones are one
+  std::uint64_t total = 0;
+  for (const TensorView* view : views)
+    if (places.emplace(view->data, total).second) total += padded(view->bytes());
+  weights.copy = HugeBuffer(total);
+  for (TensorView* view : views) {
+    const std::byte* from = view->data;
+    std::byte* to = weights.copy.data() + places.at(from);
+    view->data = to;
+    if (view == &weights.output && weights.token_embedding.data == to) continue;
+    const auto bytes = static_cast<std::size_t>(view->bytes());
+    parallel_for(static_cast<std::int64_t>((bytes + step - 1) / step), [&](std::int64_t index, int) {
+      const std::size_t start = static_cast<std::size_t>(index) * step, count = std::min(step, bytes - start);
+      std::memcpy(to + start, from + start, count);
+      for (const auto& file : weights.file->mapped) file->forget({from + start, count});
+    });
+  }
+}
+
 }  // namespace
 
-Result<DecoderWeights> load_decoder_weights(std::shared_ptr<const ModelFile> file) {
+Result<DecoderWeights> load_decoder_weights(std::shared_ptr<const ModelFile> file, WeightStorage storage) {
   DecoderWeights weights;
   TOME_ASSIGN(weights.token_embedding, matrix(*file, Role::token_embedding, -1));
   weights.output = weights.token_embedding;
@@ -68,6 +101,7 @@ Result<DecoderWeights> load_decoder_weights(std::shared_ptr<const ModelFile> fil
     weights.layers.push_back(std::move(loaded));
   }
   weights.file = std::move(file);
+  if (storage == WeightStorage::copied) copy_matrices(weights);
   return weights;
 }
 

@@ -1,6 +1,9 @@
 #include "runtime/engine.h"
 
+#include <fmt/format.h>
+
 #include "base/cpu_features.h"
+#include "base/log.h"
 #include "base/thread_pool.h"
 #include "runtime/engine_parts.h"
 #include "runtime/memory_at_hand.h"
@@ -11,6 +14,14 @@ namespace {
 constexpr std::uint64_t kWorkingMemory = std::uint64_t{300} << 20;  ///< scratch beside weights and KV
 
 double gibibytes(std::uint64_t bytes) { return static_cast<double>(bytes) / static_cast<double>(1u << 30); }
+
+WeightStorage weight_storage(const EngineOptions& options, const ModelFile& model) {
+  if (options.map_weights) return WeightStorage::mapped;
+  if (model.file_bytes <= memory_at_hand() / 2) return WeightStorage::copied;
+  report_fallback(fmt::format("weights of {:.1f} GiB", gibibytes(model.file_bytes)),
+                  "more than half of the memory at hand, read from the mapped file");
+  return WeightStorage::mapped;
+}
 
 }  // namespace
 
@@ -27,7 +38,7 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
   if (options.precision == Precision::fp32) parts.options.kv_type = DType::f32;
   TOME_ASSIGN(parts.model, open_model_file(options.model));
   TOME_ASSIGN(parts.tokenizer, Tokenizer::create(parts.model->tokenizer));
-  TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model));
+  TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model, weight_storage(options, *parts.model)));
   parts.decoder =
       std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
   TOME_TRY(parts.decoder->new_state(parts.options.kv_type));

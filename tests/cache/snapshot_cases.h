@@ -109,8 +109,7 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"layer_heads_missing", edited([](Json& h) { h["layers"][1].erase("kv_heads"); }), "'kv_heads' is not a count"},
       {"pages_too_few", edited([](Json& h) { h["layers"][0]["pages"] = 2; }), "do not cover 130 tokens"},
       {"pages_too_late", edited([](Json& h) { h["layers"][1]["first_page"] = 2; }), "do not cover 130 tokens"},
-      {"pages_from_the_largest",
-       edited([](Json& h) {
+      {"pages_from_the_largest", edited([](Json& h) {
          h["layers"][1]["first_page"] = UINT64_MAX;
          h["layers"][1]["pages"] = 4;
        }),

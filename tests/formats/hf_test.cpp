@@ -302,7 +302,7 @@ TEST(HfFolder, one_file_and_shards_give_the_same_model) {
   EXPECT_EQ((*one)->fingerprint, (*two)->fingerprint);
   EXPECT_EQ((*one)->tokenizer.end_tokens, (std::vector<std::int64_t>{4, 5}));
   EXPECT_EQ((*one)->find(Role::down, 0)->shape, (std::vector<std::uint64_t>{8, 12}));
-  EXPECT_EQ((*two)->storage.size(), 2u);
+  EXPECT_EQ((*two)->mapped.size(), 2u);
 
   map["missing.weight"] = "b.safetensors";
   shards.write("model.safetensors.index.json", Json{{"weight_map", map}}.dump());

@@ -282,7 +282,7 @@ TEST(SplitGguf, any_part_opens_the_whole) {
   for (const char* name : {"model-00001-of-00003.gguf", "model-00003-of-00003.gguf"}) {
     const auto model = open_model_file(folder.path(name));
     ASSERT_TRUE(model) << model.error().message;
-    EXPECT_EQ((*model)->storage.size(), 3u);
+    EXPECT_EQ((*model)->mapped.size(), 3u);
     EXPECT_NE((*model)->find(Role::down, 0), nullptr);
     EXPECT_NE((*model)->find(Role::token_embedding), nullptr);
   }
