@@ -53,6 +53,11 @@ struct AttentionScratch {
 
 void flash_attention(const AttentionRequest& request, const PartialAttention& result, AttentionScratch& scratch);
 
+/// The LSE of one head's rows [first_token, last_token), lse[token · heads + head], from the keys alone: where nobody
+/// wants the output (a skim).
+void attention_lse(const AttentionRequest& request, std::uint32_t head, int first_token, int last_token, float* lse,
+                   AttentionScratch& scratch);
+
 /// Σ over tokens [first_token, last_token) of the attention probability of each key for one head, added to
 /// probabilities[key position], given the LSE of a finished flash_attention (for plans of several parts: the merged
 /// one).

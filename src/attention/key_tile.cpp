@@ -43,7 +43,7 @@ KeyTile<Element> load_key_tile(const PagedKv& cache, std::uint64_t page, std::ui
   else
     kernels::kernels().pack_panel_f32(DType::f32, key_rows, dims * 4, kPageKeys, static_cast<int>(dims), scratch);
   tile.keys = scratch;
-  if (as_stored) return tile;
+  if (as_stored || layout.parts == KvParts::keys) return tile;
   Element* values = scratch + kPageKeys * ((dims + 63) / 64 * 64);
   tile.values = values;
   read_values(layout, bytes, kv_head, rows);

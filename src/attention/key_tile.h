@@ -11,8 +11,9 @@ namespace tome {
 
 template <class Element>
 struct KeyTile {
-  const Element* keys = nullptr;    ///< one panel [head_dim] × 64 keys
-  const Element* values = nullptr;  ///< value_panels panels of [64 keys] × 64 dims, contiguous
+  const Element* keys = nullptr;  ///< one panel [head_dim] × 64 keys
+  const Element* values =
+      nullptr;  ///< value_panels panels of [64 keys] × 64 dims, contiguous; meaningless with keys only
 };
 
 /// Elements of scratch that load_key_tile may need for one page, and fp32 values for unpacking.

@@ -23,19 +23,20 @@ std::size_t f32_value_index(std::size_t slot, std::size_t dim) {
 
 }  // namespace
 
-Result<KvLayout> KvLayout::create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim) {
+Result<KvLayout> KvLayout::create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim, KvParts parts) {
   CHECK(kv_heads > 0 && head_dim > 0);
   if (type != DType::f32 && type != DType::bf16 && type != DType::f16 && type != DType::q8_0)
     return fail(ErrorKind::unsupported, "--kv-type: found {}, expected f32, bf16, f16 or q8_0", dtype_name(type));
   if (head_dim % 2 != 0) return fail(ErrorKind::unsupported, "head_dim {}: keys and values need an even one", head_dim);
   if (type == DType::q8_0 && head_dim % 32 != 0)
     return fail(ErrorKind::unsupported, "--kv-type q8_0: head_dim {} is not a multiple of 32", head_dim);
-  return KvLayout{type, kv_heads, head_dim};
+  return KvLayout{type, kv_heads, head_dim, parts};
 }
 
 std::size_t KvLayout::key_bytes() const { return kPageKeys * row_bytes(type, head_dim); }
 
 std::size_t KvLayout::value_bytes() const {
+  if (parts == KvParts::keys) return 0;
   const bool panels = type == DType::f32 || type == DType::bf16;
   return kPageKeys * row_bytes(type, panels ? value_panels() * 64u : head_dim);
 }
@@ -45,6 +46,7 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
   std::byte* keys = page + (layout.key_bytes() + layout.value_bytes()) * head;
   std::byte* values = keys + layout.key_bytes();
   const std::size_t dims = layout.head_dim;
+  const bool with_value = layout.parts == KvParts::keys_and_values;
   switch (layout.type) {
     case DType::bf16:
       for (std::size_t dim = 0; dim < dims; dim += 2) {
@@ -52,16 +54,18 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
         to[0] = f32_to_bf16(key[dim]);
         to[1] = f32_to_bf16(key[dim + 1]);
       }
-      for (std::size_t dim = 0; dim < dims; ++dim)
+      for (std::size_t dim = 0; with_value && dim < dims; ++dim)
         halves(values)[bf16_value_index(slot, dim)] = f32_to_bf16(value[dim]);
       return;
     case DType::f32:
       for (std::size_t dim = 0; dim < dims; ++dim) floats(keys)[dim * kPageKeys + slot] = key[dim];
-      for (std::size_t dim = 0; dim < dims; ++dim) floats(values)[f32_value_index(slot, dim)] = value[dim];
+      for (std::size_t dim = 0; with_value && dim < dims; ++dim)
+        floats(values)[f32_value_index(slot, dim)] = value[dim];
       return;
     default:
       CHECK(kernels::quantize_row(layout.type, key, dims, keys + slot * row_bytes(layout.type, dims)));
-      CHECK(kernels::quantize_row(layout.type, value, dims, values + slot * row_bytes(layout.type, dims)));
+      if (with_value)
+        CHECK(kernels::quantize_row(layout.type, value, dims, values + slot * row_bytes(layout.type, dims)));
   }
 }
 

@@ -4,7 +4,8 @@
 //   bf16: keys [head_dim / 2][64 keys][2], values ⌈head_dim / 64⌉ × [32 key pairs][64 dims][2]  (bf16 panels)
 //   f32:  keys [head_dim][64 keys],        values ⌈head_dim / 64⌉ × [64 keys][64 dims]          (f32 panels)
 //   f16, q8_0: rows [64 keys][head_dim] of that type; turned into panels tile by tile when read.
-// Slots not yet written are zero: finite, and masked by visibility.
+// Slots not yet written are zero: finite, and masked by visibility. A layer whose values nobody reads (a skim's last
+// one) keeps keys only.
 #include <cstddef>
 #include <cstdint>
 
@@ -15,22 +16,26 @@ namespace tome {
 
 inline constexpr std::uint64_t kPageKeys = 64;
 
+enum class KvParts { keys_and_values, keys };
+
 struct KvLayout {
   DType type = DType::bf16;
   std::uint32_t kv_heads = 0;
   std::uint32_t head_dim = 0;
+  KvParts parts = KvParts::keys_and_values;
 
   /// Errors: unsupported for a type other than f32, bf16, f16, q8_0, an odd head_dim, or q8_0 when 32 does not divide
   /// it.
-  static Result<KvLayout> create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim);
+  static Result<KvLayout> create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim,
+                                 KvParts parts = KvParts::keys_and_values);
   std::uint32_t value_panels() const { return (head_dim + 63) / 64; }
-  std::size_t key_bytes() const;  ///< of one head in one page
-  std::size_t value_bytes() const;
+  std::size_t key_bytes() const;    ///< of one head in one page
+  std::size_t value_bytes() const;  ///< 0 with keys only
   std::size_t page_bytes() const { return (key_bytes() + value_bytes()) * kv_heads; }
   bool operator==(const KvLayout&) const = default;
 };
 
-/// Stores one position of one head into its slot (0 … 63) of a page.
+/// Stores one position of one head into its slot (0 … 63) of a page. value: not read with keys only.
 void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key,
               const float* value);
 

@@ -112,6 +112,7 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
                       {"kv_heads", kv.layout().kv_heads},
                       {"head_dim", kv.layout().head_dim},
                       {"window", kv.window()},
+                      {"keys_only", kv.layout().parts == KvParts::keys},
                       {"first_page", first},
                       {"pages", kv.page_count()}});
     for (std::uint64_t page = first; page < first + kv.page_count(); ++page)
@@ -179,9 +180,11 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     TOME_ASSIGN(const std::uint64_t window, count_of(entry, "window", path));
     TOME_ASSIGN(const std::uint64_t first, count_of(entry, "first_page", path));
     TOME_ASSIGN(const std::uint64_t count, count_of(entry, "pages", path));
-    const auto type = entry.find("type");
+    const auto type = entry.find("type"), keys_only = entry.find("keys_only");
+    const bool has_keys_only = keys_only != entry.end() && keys_only->is_boolean() && keys_only->get<bool>();
     if (heads != kv.layout().kv_heads || dims != kv.layout().head_dim || window != kv.window() || type == entry.end() ||
-        !type->is_string() || type->get<std::string>() != dtype_name(kv.layout().type))
+        has_keys_only != (kv.layout().parts == KvParts::keys) || !type->is_string() ||
+        type->get<std::string>() != dtype_name(kv.layout().type))
       return broken(path,
                     fmt::format("layer {}: another layout than {} × {} × {} {} window {}", layer, kPageKeys,
                                 kv.layout().kv_heads, kv.layout().head_dim, dtype_name(kv.layout().type), kv.window()));

@@ -67,6 +67,7 @@ Result<AskOptions> ask_options(const AskFlags& flags) {
   }
   options.strategy = flags.strategy == "direct"   ? AskStrategy::direct
                      : flags.strategy == "reread" ? AskStrategy::reread
+                     : flags.strategy == "skim"   ? AskStrategy::skim
                                                   : AskStrategy::automatic;
   options.evidence = flags.evidence_by == "bm25" ? EvidenceSource::bm25 : EvidenceSource::heads;
   if (flags.form == "chat") options.form = PromptForm::chat;
@@ -151,8 +152,7 @@ std::string render_stages(const DocumentReader& reader, const std::vector<AskSta
     text += "\n";
   }
   text += fmt::format("  {:<26} {:>12}\n", "in all", human_seconds(total));
-  text += fmt::format("  keys and values {}, model file {}, peak resident {}\n",
-                      human_bytes(reader.engine().kv_bytes(reader.session_tokens())),
+  text += fmt::format("  keys and values {}, model file {}, peak resident {}\n", human_bytes(reader.session_bytes()),
                       human_bytes(reader.engine().model().file_bytes), human_bytes(peak_resident_bytes()));
   return text;
 }
@@ -218,7 +218,7 @@ Json answer_json(const DocumentReader& reader, const Answer& answer, const AskFl
           {"evidence", std::move(evidence)},
           {"given", std::move(given)},
           {"stages", std::move(stages)},
-          {"kv_bytes", reader.engine().kv_bytes(reader.session_tokens())},
+          {"kv_bytes", reader.session_bytes()},
           {"peak_resident_bytes", peak_resident_bytes()}};
 }
 
@@ -269,8 +269,10 @@ Command add_ask(CLI::App& program) {
   CLI::App* app = program.add_subcommand("ask", "ask a question of documents of any length");
   app->add_option("FILE… QUESTION", flags->words, "documents (- is standard input), then the question");
   add_model_flags(*app, flags->model);
-  app->add_option("--strategy", flags->strategy, "direct, reread, or auto: reread from 4K tokens on")
-      ->check(CLI::IsMember({"direct", "reread", "auto"}))
+  app->add_option(
+         "--strategy", flags->strategy,
+         "direct, reread, skim (read only as deep as the evidence heads need), or auto: reread from 4K tokens on")
+      ->check(CLI::IsMember({"direct", "reread", "skim", "auto"}))
       ->capture_default_str();
   app->add_option("--answer-model", flags->answer_model,
                   "the model that answers from the passages (default: the reading one)");

@@ -70,23 +70,33 @@ void Decoder::set_positions(const PositionPlan& full, const PositionPlan& local)
   }
 }
 
-Result<SequenceState> Decoder::new_state(DType kv_type) const {
+Result<SequenceState> Decoder::new_state(DType kv_type, const ReadingDepth& depth) const {
   const ModelConfig& c = config();
   TOME_ASSIGN(const KvLayout layout, KvLayout::create(kv_type, c.kv_heads, c.head_dim));
   std::vector<LayerState> layers;
-  for (std::size_t layer = 0; layer < c.layers; ++layer)
-    layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : 0));
+  if (!depth.keys_of) {
+    for (std::size_t layer = 0; layer < c.layers; ++layer)
+      layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : 0));
+    return SequenceState(std::move(layers));
+  }
+  if (*depth.keys_of >= c.layers)
+    return fail(ErrorKind::usage, "keys of layer {}: the model has {} layers", *depth.keys_of, c.layers);
+  for (std::size_t layer = 0; layer < *depth.keys_of; ++layer)
+    layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : depth.window));
+  TOME_ASSIGN(const KvLayout keys, KvLayout::create(kv_type, c.kv_heads, c.head_dim, KvParts::keys));
+  layers.emplace_back(PagedKv(keys, c.local_layers[*depth.keys_of] ? c.sliding_window : 0));
   return SequenceState(std::move(layers));
 }
 
-std::uint64_t Decoder::kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk) const {
-  const ModelConfig& c = config();
-  const auto layout = KvLayout::create(kv_type, c.kv_heads, c.head_dim);
-  if (!layout) return 0;
+std::uint64_t Decoder::kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk,
+                                const ReadingDepth& depth) const {
+  const auto state = new_state(kv_type, depth);
+  if (!state) return 0;
   std::uint64_t total = 0;
-  for (std::size_t layer = 0; layer < c.layers; ++layer) {
-    const std::uint64_t kept = c.local_layers[layer] ? std::min(tokens, c.sliding_window + chunk + kPageKeys) : tokens;
-    total += (kept + kPageKeys - 1) / kPageKeys * layout->page_bytes();
+  for (std::size_t layer = 0; layer < state->layer_count(); ++layer) {
+    const PagedKv& kv = state->kv(layer);
+    const std::uint64_t kept = kv.window() != 0 ? std::min(tokens, kv.window() + chunk + kPageKeys) : tokens;
+    total += (kept + kPageKeys - 1) / kPageKeys * kv.layout().page_bytes();
   }
   return total;
 }
@@ -127,10 +137,19 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
     if (c.embedding_scale != 1.0f)
       for (std::size_t k = 0; k < c.hidden; ++k) to[k] *= c.embedding_scale;
   });
-  for (std::size_t layer = 0; layer < c.layers; ++layer) {
+  const SequenceState& shape = *runs[0].sequence;
+  const std::size_t depth = shape.layer_count();
+  const bool skim = shape.kv(depth - 1).layout().parts == KvParts::keys;
+  for (const Run& run : runs) {
+    CHECK(run.sequence->layer_count() == depth);
+    CHECK((run.sequence->kv(depth - 1).layout().parts == KvParts::keys) == skim);
+  }
+  for (const BatchToken& token : batch) CHECK(!skim || !token.wants_logits);
+  for (std::size_t layer = 0; layer < depth - (skim ? 1 : 0); ++layer) {
     attention(layer, runs, probes);
     feed_forward(layer, tokens);
   }
+  if (skim) make_keys(depth - 1, runs, probes);
   for (const Run& run : runs) run.sequence->set_length(run.position + static_cast<std::uint64_t>(run.count));
   logits_of(batch, logits);
 }
@@ -164,7 +183,48 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
   });
 }
 
-void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes) {
+void Decoder::make_keys(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes) {
+  const ModelConfig& c = config();
+  const LayerWeights& w = weights_.layers[layer];
+  Scratch& s = *scratch_;
+  const int tokens = runs.back().first + runs.back().count, hidden = static_cast<int>(c.hidden);
+  const std::size_t query_width = c.heads * c.head_dim;
+  for_each_token(tokens, [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
+    kernels::kernels().rms_norm(s.hidden.data() + at, w.attention_norm.data(), c.norm_epsilon, hidden,
+                                s.normed.data() + at);
+  });
+  const bool asked = std::any_of(probes.begin(), probes.end(), [&](const HeadProbe& p) { return p.layer == layer; });
+  std::vector<MatmulWeight> inputs{{&w.key, s.key.data(), c.kv_heads * c.head_dim}};
+  if (asked) inputs.push_back({&w.query, s.query.data(), query_width});
+  kernels::matmul({s.normed.data(), tokens, hidden}, inputs,
+                  options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native, s.matmul);
+  for (const Run& run : runs) {
+    const std::vector<AttentionRequest> requests = append(layer, run, asked);
+    float* lse = s.lse.data() + static_cast<std::size_t>(run.first) * c.heads;
+    for (HeadProbe& wanted : probes) {
+      if (wanted.layer != layer || static_cast<int>(wanted.first) < run.first ||
+          static_cast<int>(wanted.last) > run.first + run.count)
+        continue;
+      const int first = static_cast<int>(wanted.first) - run.first, last = static_cast<int>(wanted.last) - run.first;
+      attention_lse(requests[0], wanted.head, first, last, lse, s.attention);
+      s.part_lse.reserve(static_cast<std::size_t>(run.count) * c.heads);
+      for (std::size_t part = 1; part < requests.size(); ++part) {
+        attention_lse(requests[part], wanted.head, first, last, s.part_lse.data(), s.attention);
+        for (int row = first; row < last; ++row) {
+          const std::size_t at = static_cast<std::size_t>(row) * c.heads + wanted.head;
+          merge_partial(nullptr, lse[at], nullptr, s.part_lse[at], 0);
+        }
+      }
+      probe(requests, wanted, run, lse);
+    }
+    run.sequence->kv(layer).drop_invisible();
+  }
+}
+
+/// Turns the run's keys (and queries), stores keys and values, and returns the attention over them, one request a part
+/// of the position plan.
+std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run, bool with_queries) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[layer];
   Scratch& s = *scratch_;
@@ -184,6 +244,7 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
     }
   }
   PagedKv& cache = run.sequence->kv(layer);
+  const bool with_values = cache.layout().parts == KvParts::keys_and_values;
   cache.reserve(end);
   for_each_token(run.count, [&](int i) {
     const auto at = static_cast<std::size_t>(run.first + i);
@@ -191,9 +252,9 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
     float* query = s.query.data() + at * query_width;
     float* key = s.key.data() + at * kv_width;
     float* value = s.value.data() + at * kv_width;
-    if (!w.query_bias.empty()) add(query, w.query_bias.data(), query_width);
+    if (with_queries && !w.query_bias.empty()) add(query, w.query_bias.data(), query_width);
     if (!w.key_bias.empty()) add(key, w.key_bias.data(), kv_width);
-    if (!w.value_bias.empty()) add(value, w.value_bias.data(), kv_width);
+    if (with_values && !w.value_bias.empty()) add(value, w.value_bias.data(), kv_width);
     const auto turn = [&](float* head, const std::vector<float>& norm) {
       if (c.qk_norm) k.rms_norm(head, norm.data(), c.norm_epsilon, static_cast<int>(dims), head);
       if (stored_rotated)
@@ -201,7 +262,7 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
       else
         order_pairs_as_halves(head, c.rope_dims, c.rope_pairs);
     };
-    for (std::size_t head = 0; head < c.heads; ++head) turn(query + head * dims, w.query_norm);
+    for (std::size_t head = 0; with_queries && head < c.heads; ++head) turn(query + head * dims, w.query_norm);
     for (std::size_t head = 0; head < c.kv_heads; ++head) {
       turn(key + head * dims, w.key_norm);
       cache.write(position, static_cast<std::uint32_t>(head), key + head * dims, value + head * dims);
@@ -209,14 +270,12 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
   });
   cache.commit(end);
 
-  const auto first = static_cast<std::size_t>(run.first), count = static_cast<std::size_t>(run.count);
-  const PartialAttention result{s.context.data() + first * query_width, s.lse.data() + first * c.heads};
   std::vector<AttentionRequest> requests;
   for (std::size_t part = 0; part < plan.parts.size(); ++part) {
     AttentionRequest request;
     request.shape = {c.heads, c.kv_heads, c.head_dim, c.attention_scale * plan.parts[part].table.softmax_scale};
     request.keys = &cache;
-    request.queries = s.query.data() + first * query_width;
+    request.queries = s.query.data() + static_cast<std::size_t>(run.first) * query_width;
     request.query_stride = query_width;
     request.first_position = run.position;
     request.tokens = run.count;
@@ -225,6 +284,16 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
     request.fp32 = options_.fp32;
     requests.push_back(request);
   }
+  return requests;
+}
+
+void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes) {
+  const ModelConfig& c = config();
+  Scratch& s = *scratch_;
+  const std::vector<AttentionRequest> requests = append(layer, run, true);
+  const std::size_t dims = c.head_dim, query_width = c.heads * dims;
+  const auto first = static_cast<std::size_t>(run.first), count = static_cast<std::size_t>(run.count);
+  const PartialAttention result{s.context.data() + first * query_width, s.lse.data() + first * c.heads};
   flash_attention(requests[0], result, s.attention);
   for (std::size_t part = 1; part < requests.size(); ++part) {
     s.part_output.reserve(count * query_width);
@@ -234,16 +303,19 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
       merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row],
                     dims);
   }
-  for (HeadProbe& probe : probes) {
-    if (probe.layer != layer || static_cast<int>(probe.first) < run.first ||
-        static_cast<int>(probe.last) > run.first + run.count)
-      continue;
-    probe.probabilities.resize(end, 0.0f);
-    for (const AttentionRequest& request : requests)
-      add_attention_probabilities(request, probe.head, result.lse, static_cast<int>(probe.first) - run.first,
-                                  static_cast<int>(probe.last) - run.first, probe.probabilities, s.attention);
-  }
-  cache.drop_invisible();
+  for (HeadProbe& wanted : probes)
+    if (wanted.layer == layer && static_cast<int>(wanted.first) >= run.first &&
+        static_cast<int>(wanted.last) <= run.first + run.count)
+      probe(requests, wanted, run, result.lse);
+  run.sequence->kv(layer).drop_invisible();
+}
+
+void Decoder::probe(const std::vector<AttentionRequest>& requests, HeadProbe& wanted, const Run& run,
+                    const float* lse) {
+  wanted.probabilities.resize(run.position + static_cast<std::uint64_t>(run.count), 0.0f);
+  for (const AttentionRequest& request : requests)
+    add_attention_probabilities(request, wanted.head, lse, static_cast<int>(wanted.first) - run.first,
+                                static_cast<int>(wanted.last) - run.first, wanted.probabilities, scratch_->attention);
 }
 
 void Decoder::feed_forward(std::size_t layer, int tokens) {

@@ -4,6 +4,7 @@
 // Decoder owns weights' views and scratch. One call at a time.
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -14,6 +15,14 @@
 #include "position/position_plan.h"
 
 namespace tome {
+
+/// How deep a sequence is read. A skim reads only as deep as one layer's keys need: the layers below it run whole
+/// (those that see everything, with a window), of that layer only the keys are made, and the layers above not at all.
+struct ReadingDepth {
+  std::optional<std::uint32_t> keys_of;  ///< a layer; none: the whole model
+  std::uint64_t window = 4096;           ///< of full-attention layers below it
+  bool operator==(const ReadingDepth&) const = default;
+};
 
 class Decoder {
  public:
@@ -26,21 +35,26 @@ class Decoder {
   const ModelConfig& config() const;
   /// Positions of full-attention and of sliding-window layers, from now on. Plans are copied.
   void set_positions(const PositionPlan& full, const PositionPlan& local);
-  /// A state for one sequence. Errors: as KvLayout::create.
-  Result<SequenceState> new_state(DType kv_type) const;
+  /// A state for one sequence; how deep it is read is the state's. Errors: as KvLayout::create; usage for a layer that
+  /// is not there.
+  Result<SequenceState> new_state(DType kv_type, const ReadingDepth& depth = {}) const;
   /// Bytes that states take for keys and values at `tokens` tokens, chunks of `chunk`.
-  std::uint64_t kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk) const;
+  std::uint64_t kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64_t chunk,
+                         const ReadingDepth& depth = {}) const;
 
   /// Receives the logits [vocabulary] of batch[index], in order, for each token that wants them; valid during the call.
   using LogitsFunction = std::function<void(std::size_t index, std::span<const float> logits)>;
-  /// Runs the batch; states take its tokens in.
+  /// Runs the batch; states take its tokens in. Sequences of a batch are read equally deep; a skim has no logits.
   void forward(const Batch& batch, const LogitsFunction& logits, std::span<HeadProbe> probes = {});
 
  private:
   struct Scratch;
   struct Run;
   void attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
+  void make_keys(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
+  std::vector<AttentionRequest> append(std::size_t layer, const Run& run, bool with_queries);
   void attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes);
+  void probe(const std::vector<AttentionRequest>& requests, HeadProbe& probe, const Run& run, const float* lse);
   void feed_forward(std::size_t layer, int tokens);
   void logits_of(const Batch& batch, const LogitsFunction& logits);
 

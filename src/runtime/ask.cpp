@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "runtime/bm25.h"
 #include "runtime/reread.h"
@@ -34,6 +35,8 @@ std::string_view ask_strategy_name(AskStrategy strategy) {
       return "direct";
     case AskStrategy::reread:
       return "reread";
+    case AskStrategy::skim:
+      return "skim";
   }
   return "";
 }
@@ -49,6 +52,7 @@ struct DocumentReader::Parts {
   std::vector<Passage> passages;              // in document order, unscored
   std::vector<double> empty_question_scores;  // per document token, once computed
   std::uint64_t room = 0;                     // tokens of the reading session
+  ReadingDepth depth;                         // of the reading session
   std::unique_ptr<Session> session;           // after the document
   std::vector<AskStage> stages;
   bool from_cache = false;
@@ -68,6 +72,7 @@ struct DocumentReader::Parts {
   }
 
   Status decide_positions(std::uint64_t longest_question);
+  Status decide_depth();
   Status open_answer_model();
   Status read();
   Result<std::unique_ptr<Session>> read_document(const std::vector<TokenId>& tokens);
@@ -109,6 +114,33 @@ Status DocumentReader::Parts::decide_positions(std::uint64_t longest_question) {
   return {};
 }
 
+/// A skim goes down to one layer: the one whose evidence heads weigh most.
+Status DocumentReader::Parts::decide_depth() {
+  if (options.strategy != AskStrategy::skim) return {};
+  if (options.evidence != EvidenceSource::heads || !heads)
+    return fail(
+        ErrorKind::usage, "[ask] --strategy skim: {}",
+        heads ? "it ranks passages by heads, not by BM25"
+              : "no evidence heads are known for " + options.engine.model + " (run `tome calibrate heads` first)");
+  std::map<std::uint32_t, double> weights;
+  for (const HeadId& head : heads->heads) weights[head.layer] += head.weight;
+  const auto best = std::max_element(weights.begin(), weights.end(),
+                                     [](const auto& a, const auto& b) { return a.second < b.second; });
+  if (weights.size() > 1)
+    notice(
+        fmt::format("skim: only the heads of layer {} of {} layers with evidence heads", best->first, weights.size()));
+  std::erase_if(heads->heads, [&](const HeadId& head) { return head.layer != best->first; });
+  depth.keys_of = best->first;
+  const ModelConfig& config = engine->model().config;
+  std::uint32_t whole = 0;
+  for (std::uint32_t layer = 0; layer < best->first; ++layer) whole += config.local_layers[layer] ? 0 : 1;
+  notice(fmt::format("skim: {} of {} layers, then the keys of layer {}{}", best->first, config.layers, best->first,
+                     whole == 0
+                         ? std::string(", all of them local")
+                         : fmt::format("; {} that see everything see a window of {} tokens", whole, depth.window)));
+  return {};
+}
+
 Status DocumentReader::Parts::open_answer_model() {
   answer_engine = engine;
   answer_prompt = prompt;
@@ -127,11 +159,11 @@ Status DocumentReader::Parts::open_answer_model() {
 Result<std::unique_ptr<Session>> DocumentReader::Parts::read_document(const std::vector<TokenId>& tokens) {
   const bool keeps = !options.cache_directory.empty() && tokens.size() >= options.cache_from_tokens;
   const SnapshotCache cache(options.cache_directory, options.cache_limit);
-  const std::string key = keeps ? SnapshotCache::key(*engine, tokens) : "";
+  const std::string key = keeps ? SnapshotCache::key(*engine, tokens, depth) : "";
   if (keeps) {
     if (const auto path = cache.find(key)) {
       const Stopwatch watch;
-      auto loaded = Session::load(*engine, *path, room);
+      auto loaded = Session::load(*engine, *path, room, depth);
       if (loaded && (*loaded)->tokens() == tokens) {
         from_cache = true;
         stages.push_back({"load the snapshot", watch.seconds(), tokens.size()});
@@ -142,13 +174,13 @@ Result<std::unique_ptr<Session>> DocumentReader::Parts::read_document(const std:
       cache.remove(key);
     }
   }
-  TOME_ASSIGN(std::unique_ptr<Session> made, engine->new_session(room));
+  TOME_ASSIGN(std::unique_ptr<Session> made, engine->new_session(room, depth));
   const Stopwatch watch;
   TOME_TRY(made->prefill(tokens, options.progress));
-  stages.push_back({"read the document", watch.seconds(), tokens.size()});
+  stages.push_back({depth.keys_of ? "skim the document" : "read the document", watch.seconds(), tokens.size()});
   if (keeps) {
     const Stopwatch saving;
-    if (const Status kept = cache.keep(key, *made, engine->kv_bytes(tokens.size())); !kept)
+    if (const Status kept = cache.keep(key, *made, engine->kv_bytes(tokens.size(), depth)); !kept)
       notice(fmt::format("the snapshot was not kept: {}", kept.error().message));
     else
       stages.push_back({"keep the snapshot", saving.seconds(), 0});
@@ -293,6 +325,7 @@ Result<std::unique_ptr<DocumentReader>> DocumentReader::open(AskOptions options,
   for (const std::string& question : questions)
     longest = std::max<std::uint64_t>(longest, parts.prompt->question(question).tokens.size());
   TOME_TRY(parts.decide_positions(longest));
+  TOME_TRY(parts.decide_depth());
   TOME_TRY(parts.open_answer_model());
   return reader;
 }
@@ -302,7 +335,7 @@ Result<Answer> DocumentReader::ask(const std::string& question, const std::funct
   Answer answer;
   answer.question = question;
   answer.strategy = parts_->strategy();
-  if (answer.strategy == AskStrategy::reread)
+  if (answer.strategy != AskStrategy::direct)
     TOME_TRY(parts_->answer_from_rereading(answer, on_ranking, on_text));
   else
     TOME_TRY(parts_->answer_directly(answer, on_ranking, on_text));
@@ -315,6 +348,7 @@ const Engine& DocumentReader::answer_engine() const { return *parts_->answer_eng
 PromptForm DocumentReader::answer_form() const { return parts_->answer_prompt->form(); }
 std::uint64_t DocumentReader::document_tokens() const { return parts_->text.tokens.size(); }
 std::uint64_t DocumentReader::session_tokens() const { return parts_->room; }
+std::uint64_t DocumentReader::session_bytes() const { return parts_->engine->kv_bytes(parts_->room, parts_->depth); }
 const std::optional<EvidenceHeads>& DocumentReader::heads() const { return parts_->heads; }
 const std::vector<AskStage>& DocumentReader::stages() const { return parts_->stages; }
 bool DocumentReader::read_from_cache() const { return parts_->from_cache; }

@@ -25,6 +25,7 @@ enum class AskStrategy {
   automatic,  ///< reread when the document exceeds 4K tokens and passages can be ranked; direct otherwise
   direct,     ///< the question right after the whole document
   reread,     ///< the question after the best passages only
+  skim,       ///< as reread, but the document is read only as deep as the evidence heads' keys need: linear time
 };
 std::string_view ask_strategy_name(AskStrategy strategy);
 enum class EvidenceSource { heads, bm25 };
@@ -86,6 +87,7 @@ class DocumentReader {
   PromptForm answer_form() const;
   std::uint64_t document_tokens() const;
   std::uint64_t session_tokens() const;  ///< that the reading session has room for
+  std::uint64_t session_bytes() const;   ///< that it takes for keys and values
   const std::optional<EvidenceHeads>& heads() const;
   const std::vector<AskStage>& stages() const;  ///< of opening and reading
   bool read_from_cache() const;

@@ -67,24 +67,24 @@ Status Engine::fit(std::uint64_t needed) {
   return {};
 }
 
-std::uint64_t Engine::kv_bytes(std::uint64_t tokens) const {
-  return parts_->decoder->kv_bytes(parts_->options.kv_type, tokens, parts_->options.chunk);
+std::uint64_t Engine::kv_bytes(std::uint64_t tokens, const ReadingDepth& depth) const {
+  return parts_->decoder->kv_bytes(parts_->options.kv_type, tokens, parts_->options.chunk, depth);
 }
 
-Result<std::unique_ptr<Session>> Engine::new_session(std::uint64_t max_tokens) {
+Result<std::unique_ptr<Session>> Engine::new_session(std::uint64_t max_tokens, const ReadingDepth& depth) {
   if (parts_->plans == nullptr) return tl::unexpected(parts_->unfit);
-  const std::uint64_t needed = kv_bytes(max_tokens) + kWorkingMemory, at_hand = memory_at_hand();
+  const std::uint64_t needed = kv_bytes(max_tokens, depth) + kWorkingMemory, at_hand = memory_at_hand();
   if (needed > at_hand)
     return fail(
         ErrorKind::memory,
         "not enough memory: {} tokens need {:.2f} GiB ({:.2f} for keys and values in {}), {:.2f} GiB are at hand; "
         "a smaller --kv-type or a shorter text needs less",
-        max_tokens, gibibytes(needed), gibibytes(kv_bytes(max_tokens)), dtype_name(parts_->options.kv_type),
+        max_tokens, gibibytes(needed), gibibytes(kv_bytes(max_tokens, depth)), dtype_name(parts_->options.kv_type),
         gibibytes(at_hand));
-  TOME_ASSIGN(SequenceState state, parts_->decoder->new_state(parts_->options.kv_type));
+  TOME_ASSIGN(SequenceState state, parts_->decoder->new_state(parts_->options.kv_type, depth));
   auto session = std::unique_ptr<Session>(new Session());
   session->parts_ = std::make_unique<Session::Parts>(
-      Session::Parts{parts_.get(), parts_->plans, max_tokens, std::move(state), {}, {}});
+      Session::Parts{parts_.get(), parts_->plans, max_tokens, depth, std::move(state), {}, {}});
   return session;
 }
 

@@ -12,6 +12,7 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "formats/model_file.h"
+#include "models/decoder.h"
 #include "position/position_plan.h"
 #include "tokenizer/tokenizer.h"
 
@@ -52,9 +53,9 @@ class Engine {
   /// The plan in force. Call it after create() with automatic positions, or after fit() has succeeded.
   const PositionPlan& positions() const;
   /// Bytes a session of `tokens` tokens will take for keys and values.
-  std::uint64_t kv_bytes(std::uint64_t tokens) const;
-  /// Errors: memory, before any work, with the size needed and the size at hand.
-  Result<std::unique_ptr<Session>> new_session(std::uint64_t max_tokens);
+  std::uint64_t kv_bytes(std::uint64_t tokens, const ReadingDepth& depth = {}) const;
+  /// Errors: memory, before any work, with the size needed and the size at hand; usage for a depth that is not there.
+  Result<std::unique_ptr<Session>> new_session(std::uint64_t max_tokens, const ReadingDepth& depth = {});
 
  private:
   friend class Session;
@@ -63,7 +64,8 @@ class Engine {
   std::unique_ptr<Parts> parts_;
 };
 
-/// What one sequence remembers. Move with unique_ptr; not thread-safe.
+/// What one sequence remembers. Move with unique_ptr; not thread-safe. A session of a depth (ReadingDepth) is a skim:
+/// it makes keys for prefill_with_head_evidence and has no logits.
 class Session {
  public:
   ~Session();
@@ -85,7 +87,8 @@ class Session {
   std::unique_ptr<Session> fork() const;
   /// Versioned, checksummed, memory-mapped on load; refused on a model or position fingerprint mismatch.
   Status save(const std::string& path) const;
-  static Result<std::unique_ptr<Session>> load(Engine& engine, const std::string& path, std::uint64_t max_tokens);
+  static Result<std::unique_ptr<Session>> load(Engine& engine, const std::string& path, std::uint64_t max_tokens,
+                                               const ReadingDepth& depth = {});
 
  private:
   friend class Engine;

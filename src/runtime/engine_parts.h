@@ -35,6 +35,7 @@ struct Session::Parts {
   Engine::Parts* engine;  ///< outlives the session
   std::shared_ptr<const PositionPlans> plans;
   std::uint64_t max_tokens;
+  ReadingDepth depth;
   SequenceState state;
   std::vector<TokenId> tokens;
   std::vector<float> logits;

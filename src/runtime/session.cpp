@@ -58,6 +58,8 @@ Status Session::prefill_with_logits(std::span<const TokenId> tokens,
   Parts& p = *parts_;
   TOME_TRY(check_tokens(tokens, length(), p.max_tokens, p.engine->model->config.vocabulary));
   p.engine->use(p.plans);
+  const bool skim = p.depth.keys_of.has_value();
+  if (skim && rows) return fail(ErrorKind::usage, "a skim has no logits");
   Meter meter(progress, tokens.size());
   for (std::size_t start = 0; start < tokens.size();) {
     if (cancel_requested())
@@ -66,7 +68,7 @@ Status Session::prefill_with_logits(std::span<const TokenId> tokens,
     const std::span<const TokenId> part = tokens.subspan(start, count);
     Batch batch(count);
     for (std::size_t i = 0; i < count; ++i)
-      batch[i] = {part[i], length() + i, &p.state, rows || start + i + 1 == tokens.size()};
+      batch[i] = {part[i], length() + i, &p.state, !skim && (rows || start + i + 1 == tokens.size())};
     p.engine->decoder->forward(batch, [&](std::size_t index, std::span<const float> row) {
       if (start + index + 1 == tokens.size()) p.logits.assign(row.begin(), row.end());
       if (rows) rows(start + index, row);
@@ -96,7 +98,7 @@ Result<std::vector<std::vector<float>>> Session::prefill_with_head_evidence(std:
   p.engine->use(p.plans);
   Batch batch(tokens.size());
   for (std::size_t i = 0; i < tokens.size(); ++i)
-    batch[i] = {tokens[i], length() + i, &p.state, i + 1 == tokens.size()};
+    batch[i] = {tokens[i], length() + i, &p.state, !p.depth.keys_of && i + 1 == tokens.size()};
   p.engine->decoder->forward(
       batch, [&](std::size_t, std::span<const float> row) { p.logits.assign(row.begin(), row.end()); }, probes);
   p.tokens.insert(p.tokens.end(), tokens.begin(), tokens.end());
@@ -121,8 +123,9 @@ Status Session::save(const std::string& path) const {
                        parts_->tokens, parts_->state);
 }
 
-Result<std::unique_ptr<Session>> Session::load(Engine& engine, const std::string& path, std::uint64_t max_tokens) {
-  TOME_ASSIGN(std::unique_ptr<Session> session, engine.new_session(max_tokens));
+Result<std::unique_ptr<Session>> Session::load(Engine& engine, const std::string& path, std::uint64_t max_tokens,
+                                               const ReadingDepth& depth) {
+  TOME_ASSIGN(std::unique_ptr<Session> session, engine.new_session(max_tokens, depth));
   Parts& p = *session->parts_;
   TOME_ASSIGN(Snapshot snapshot,
               load_snapshot(path, {p.engine->model->fingerprint, p.plans->fingerprint, {}}, std::move(p.state)));

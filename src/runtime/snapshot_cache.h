@@ -24,7 +24,7 @@ class SnapshotCache {
   SnapshotCache(std::string directory, std::uint64_t limit_bytes);
 
   /// Of a session that has taken exactly `tokens` in, on `engine` as it is now (after fit()).
-  static std::string key(const Engine& engine, std::span<const TokenId> tokens);
+  static std::string key(const Engine& engine, std::span<const TokenId> tokens, const ReadingDepth& depth = {});
   /// The path of a kept snapshot, marked as used now; nothing when there is none.
   std::optional<std::string> find(const std::string& key) const;
   /// Saves the session, then removes old snapshots down to the limit. Errors: io (a full disk …), memory when the

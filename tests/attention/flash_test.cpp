@@ -261,6 +261,28 @@ TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
   EXPECT_NEAR(probabilities[17], want, 1e-5);
 }
 
+TEST(FlashAttention, the_lse_from_keys_alone_is_that_of_the_whole) {
+  for (const std::uint64_t window : {0, 70})
+    for (const bool fp32 : {false, true}) {
+      Case c{
+          .keys = 1300, .tokens = 250, .visible = {window, {}}, .type = fp32 ? DType::f32 : DType::bf16, .fp32 = fp32};
+      const Made made = make(c);
+      const AttentionRequest request = request_of(c, made);
+      std::vector<float> output(made.queries.size()), lse(250 * 4), alone(250 * 4, NAN);
+      AttentionScratch scratch;
+      flash_attention(request, {output.data(), lse.data()}, scratch);
+      attention_lse(request, 3, 7, 240, alone.data(), scratch);
+      for (std::size_t row = 0; row < 250; ++row)
+        for (std::size_t head = 0; head < 4; ++head) {
+          const std::size_t at = row * 4 + head;
+          if (head == 3 && row >= 7 && row < 240)
+            EXPECT_NEAR(alone[at], lse[at], fp32 ? 1e-5 : 2e-3) << row;
+          else
+            EXPECT_TRUE(std::isnan(alone[at])) << row << " " << head;
+        }
+    }
+}
+
 TEST(PartialMerge, an_empty_side_contributes_nothing_and_never_makes_nan) {
   const float nothing = -std::numeric_limits<float>::infinity();
   float output[2] = {0, 0}, lse = nothing;

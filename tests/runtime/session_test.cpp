@@ -120,6 +120,83 @@ TEST(Session, a_fork_goes_its_own_way_and_leaves_the_original_as_it_was) {
   EXPECT_FALSE(std::ranges::equal(session->logits(), fork->logits()));
 }
 
+/// Layer 5 of the tiny gemma3 is its first that sees everything: what a skim leaves out cannot change its keys.
+TEST(Session, a_skim_points_as_the_whole_model_does_where_the_layers_below_are_local) {
+  const auto tokens = some_tokens(400), question = some_tokens(12, 3);
+  for (const Precision precision : {Precision::native, Precision::fp32}) {
+    auto engine = open("gemma3", precision);
+    const ModelConfig& config = engine->model().config;
+    std::uint32_t layer = 0;
+    while (layer < config.layers && config.local_layers[layer]) ++layer;
+    ASSERT_GT(layer, 0u);
+    ASSERT_LT(layer, config.layers);
+    const std::vector<HeadId> heads = {{layer, 0}, {layer, 1}};
+    auto whole = *engine->new_session(512), skim = *engine->new_session(512, {.keys_of = layer});
+    ASSERT_TRUE(whole->prefill(tokens));
+    ASSERT_TRUE(skim->prefill(tokens));
+    EXPECT_TRUE(skim->logits().empty());
+    EXPECT_EQ(skim->length(), 400u);
+    const auto expected = whole->prefill_with_head_evidence(question, 2, 11, heads);
+    const auto found = skim->prefill_with_head_evidence(question, 2, 11, heads);
+    ASSERT_TRUE(expected && found);
+    for (std::size_t head = 0; head < heads.size(); ++head) {
+      double sum = 0;
+      ASSERT_EQ((*found)[head].size(), 412u);
+      for (std::size_t key = 0; key < 412; ++key) {
+        EXPECT_NEAR((*found)[head][key], (*expected)[head][key], 1e-5 + 1e-3 * (*expected)[head][key]);
+        sum += (*found)[head][key];
+      }
+      EXPECT_NEAR(sum, 1.0, 1e-3);
+    }
+    EXPECT_LT(engine->kv_bytes(100000, {.keys_of = layer}), engine->kv_bytes(100000));
+  }
+}
+
+TEST(Session, a_skim_is_windowed_where_a_layer_below_sees_everything_and_works_with_plans_of_several_parts) {
+  const auto tokens = some_tokens(300), question = some_tokens(12, 3);
+  const PositionOptions several{
+      .method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32, .allow_no_op = true};
+  for (const bool parts : {false, true}) {
+    auto engine =
+        parts ? open("llama-untied", Precision::fp32, 64, several, false) : open("llama-untied", Precision::fp32);
+    ASSERT_TRUE(engine->fit(400));
+    const std::vector<HeadId> heads = {{1, 1}};
+    const auto evidence = [&](const ReadingDepth& depth) {
+      auto session = *engine->new_session(400, depth);
+      EXPECT_TRUE(session->prefill(tokens));
+      return (*session->prefill_with_head_evidence(question, 0, 12, heads))[0];
+    };
+    const auto whole = evidence({}), wide = evidence({1, 512}), narrow = evidence({1, 64});
+    double from_wide = 0, from_narrow = 0;
+    for (std::size_t key = 0; key < whole.size(); ++key) {
+      from_wide = std::max(from_wide, std::fabs(static_cast<double>(whole[key] - wide[key])));
+      from_narrow = std::max(from_narrow, std::fabs(static_cast<double>(whole[key] - narrow[key])));
+    }
+    EXPECT_LT(from_wide, 1e-5);
+    EXPECT_GT(from_narrow, 1e-5);
+  }
+}
+
+TEST(Session, a_skim_has_snapshots_of_its_own_and_no_logits) {
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_skim_" + std::to_string(::getpid()));
+  auto engine = open("gemma3");
+  const ReadingDepth depth{.keys_of = 5};
+  auto skim = *engine->new_session(400, depth);
+  ASSERT_TRUE(skim->prefill(some_tokens(200)));
+  EXPECT_FALSE(skim->prefill_with_logits(some_tokens(3), [](std::uint64_t, std::span<const float>) {}));
+  ASSERT_TRUE(skim->save(path));
+  EXPECT_FALSE(Session::load(*engine, path, 400));
+  auto loaded = Session::load(*engine, path, 400, depth);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  const auto question = some_tokens(9, 4);
+  EXPECT_EQ(*skim->prefill_with_head_evidence(question, 0, 9, std::vector<HeadId>{{5, 1}}),
+            *(*loaded)->prefill_with_head_evidence(question, 0, 9, std::vector<HeadId>{{5, 1}}));
+  const auto missing = engine->new_session(10, {.keys_of = 99});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message.find("layer 99"), std::string::npos);
+  std::filesystem::remove(path);
+}
+
 double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;
