@@ -6,8 +6,8 @@
 
 The prompt is the book from its beginning, cut at --length tokens in all (the tokenizer of the model counts), with
 "The pass key is 48213. Remember it: 48213 is the pass key." put between two sentences at the depth, and ends in
-"What is the pass key? The pass key is". The digits differ for every cell and follow from --seed. Greedy, eight tokens;
-found means that the digits are the first ones of the continuation.
+"The pass key is" (--ask question: in "What is the pass key? The pass key is"). The digits differ for every cell and
+follow from --seed. Greedy, eight tokens; found means that the digits are the first ones of the continuation.
 """
 import argparse
 import json
@@ -21,7 +21,7 @@ import tempfile
 import time
 
 HINT = "\n\nThe pass key is {key}. Remember it: {key} is the pass key.\n\n"
-QUESTION = "\n\nWhat is the pass key? The pass key is"
+QUESTIONS = {"continuation": "\n\nThe pass key is", "question": "\n\nWhat is the pass key? The pass key is"}
 HEADROOM = 12     # tokens left for BOS and for seams between the pieces
 
 
@@ -70,9 +70,9 @@ def sentence_end(text, position):
     return max(0, position - 4000) + found[-1] if found else position
 
 
-def prompt_of(haystack, depth, key):
+def prompt_of(haystack, depth, key, question):
     at = sentence_end(haystack, int(len(haystack) * depth)) if depth < 1 else len(haystack)
-    return haystack[:at].rstrip() + HINT.format(key=key) + haystack[at:].lstrip() + QUESTION
+    return haystack[:at].rstrip() + HINT.format(key=key) + haystack[at:].lstrip() + question
 
 
 def ask(arguments, prompt, setting):
@@ -97,6 +97,7 @@ def main():
     parser.add_argument("--length", action="append", default=[], help="tokens in all: 8k, 32k, 131072 (may be repeated)")
     parser.add_argument("--depth", type=float, action="append", default=[], help="0 … 1 (default: 0.1, 0.5, 0.9)")
     parser.add_argument("--setting", action="append", default=[], metavar="METHOD[:FACTOR]", help="none, linear:2, yarn:2 …")
+    parser.add_argument("--ask", choices=QUESTIONS, default="continuation", help="how the prompt ends")
     parser.add_argument("--model", default="gemma3-270m")
     parser.add_argument("--tome", type=program, default="build/release/tome")
     parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome generate, as --tome-flag=--FLAG")
@@ -107,13 +108,13 @@ def main():
     book = "\n\n".join(path.read_text(encoding="utf-8", errors="replace") for path in arguments.book)
     depths, settings = arguments.depth or [0.1, 0.5, 0.9], arguments.setting or ["auto"]
     rows = []
-    overhead = count_tokens(arguments, HINT.format(key=48213) + QUESTION) + HEADROOM
+    overhead = count_tokens(arguments, HINT.format(key=48213) + QUESTIONS[arguments.ask]) + HEADROOM
     for length in map(tokens_of, arguments.length or ["8k"]):
         haystack = cut_to(arguments, book, length - overhead)
         for setting in settings:
             for depth in depths:
                 key = str(random.Random(f"{arguments.seed} {length} {depth}").randrange(10000, 100000))
-                answer, seconds = ask(arguments, prompt_of(haystack, depth, key), setting)
+                answer, seconds = ask(arguments, prompt_of(haystack, depth, key, QUESTIONS[arguments.ask]), setting)
                 digits = re.search(r"\d+", answer["text"])
                 rows.append({"length": length, "setting": setting, "depth": depth, "key": key, "text": answer["text"],
                              "found": bool(digits) and digits.group() == key, "seconds": seconds,
