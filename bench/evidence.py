@@ -125,7 +125,7 @@ def measure(arguments):
         for setting in arguments.setting:
             for number, answerer in enumerate(arguments.answer_model or [None]):
                 print(f"{name}, {setting}, answered by {answerer}", file=sys.stderr)
-                flags = ["-m", arguments.model, *position_flags(setting), "--strategy", "reread", *arguments.tome_flag]
+                flags = ["-m", arguments.model, *position_flags(setting), "--strategy", arguments.strategy, *arguments.tome_flag]
                 flags += ["--evidence", "1000000" if number == 0 else "0"]
                 flags += ["-n", str(arguments.predict) if answerer else "1"]
                 if answerer and answerer != "self":
@@ -248,6 +248,7 @@ def main():
                         help="none, auto, yarn:4, linear:4 … (default: auto)")
     parser.add_argument("--model", default="gemma3-270m")
     parser.add_argument("--answer-model", action="append", default=[], help="a model, or self; may be repeated")
+    parser.add_argument("--strategy", choices=["reread", "skim"], default="reread", help="how the document is read")
     parser.add_argument("--direct", action="store_true", help="answers straight after the whole document too")
     parser.add_argument("--closed-book", action="store_true", help="answers without the document too")
     parser.add_argument("--predict", type=int, default=48, help="tokens an answer may have")

@@ -1,6 +1,7 @@
 #include "attention/flash.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -107,33 +108,43 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
   }
 }
 
-/// Scores of a tile against `count` pages from `page` on; keys outside a row's interval become −∞.
+/// Pages that a step of a tile takes, and which of their keys its rows see.
+struct PageRun {
+  std::uint64_t pages[kTilePages];
+  TileCoverage coverage[kTilePages];
+  int count = 0;
+};
+
+/// Scores of a tile against the pages; keys that a row does not see become −∞.
 template <class Element>
 void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, const KeyTile<Element>* tiles,
-                 std::uint64_t page, int count, int first_token, int tokens, int heads) {
+                 const PageRun& run, int first_token, int tokens, int heads) {
   const int rows = tokens * heads, dims = static_cast<int>(r.shape.head_dim);
-  for (int i = 0; i < count; ++i)
+  constexpr int page_keys = static_cast<int>(kPageKeys);
+  for (int i = 0; i < run.count; ++i)
     Kernels<Element>::product({.a = memory.queries,
                                .a_stride = static_cast<std::size_t>(dims),
                                .panels = &tiles[i].keys,
                                .panel_count = 1,
                                .k_each = dims,
-                               .c = memory.scores + i * static_cast<int>(kPageKeys),
+                               .c = memory.scores + i * page_keys,
                                .c_stride = kTileKeys,
                                .rows = rows,
                                .accumulate = Accumulate::no});
-  const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
-  const std::uint64_t first_key = page * kPageKeys, end_key = first_key + static_cast<std::uint64_t>(count) * kPageKeys;
-  if (r.visible.coverage(first_query, first_query + static_cast<std::uint64_t>(tokens) - 1, first_key, end_key - 1) ==
-      TileCoverage::all)
-    return;
-  for (int token = 0; token < tokens; ++token) {
-    const KeyInterval seen = r.visible.of(first_query + static_cast<std::uint64_t>(token));
-    const std::uint64_t begin = std::clamp(seen.begin, first_key, end_key), end = std::clamp(seen.end, begin, end_key);
-    for (int head = 0; head < heads; ++head) {
-      float* row = memory.scores + static_cast<std::size_t>(token * heads + head) * kTileKeys;
-      std::fill(row, row + (begin - first_key), kNothing);
-      std::fill(row + (end - first_key), row + (end_key - first_key), kNothing);
+  for (int i = 0; i < run.count; ++i) {
+    if (run.coverage[i] == TileCoverage::all) continue;
+    for (int token = 0; token < tokens; ++token) {
+      const std::uint64_t query = r.first_position + static_cast<std::uint64_t>(first_token + token);
+      const std::uint64_t hidden = ~r.visible.bits(query, run.pages[i]);
+      for (int head = 0; hidden != 0 && head < heads; ++head) {
+        float* row = memory.scores + static_cast<std::size_t>(token * heads + head) * kTileKeys + i * page_keys;
+        for (std::uint64_t left = hidden; left != 0;) {  // runs of hidden keys
+          const int begin = std::countr_zero(left);
+          const int end = begin + std::countr_one(left >> begin);
+          std::fill(row + begin, row + end, kNothing);
+          left = end == 64 ? 0 : left >> end << end;
+        }
+      }
     }
   }
 }
@@ -149,15 +160,25 @@ void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token,
   std::fill_n(memory.reference, rows, kNothing);
   std::fill_n(memory.sum, rows, 0.0f);
 
+  const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
   const std::uint64_t last_page = (keys.end + kPageKeys - 1) / kPageKeys;
-  for (std::uint64_t page = keys.begin / kPageKeys; page < last_page; page += kTilePages) {
-    const int count = static_cast<int>(std::min<std::uint64_t>(kTilePages, last_page - page));
+  for (std::uint64_t page = keys.begin / kPageKeys; page < last_page;) {
+    PageRun step;
+    for (; page < last_page && step.count < kTilePages; ++page) {
+      const TileCoverage coverage =
+          r.visible.coverage(first_query, first_query + static_cast<std::uint64_t>(tokens) - 1, page);
+      if (coverage == TileCoverage::none) continue;
+      step.pages[step.count] = page;
+      step.coverage[step.count++] = coverage;
+    }
+    if (step.count == 0) break;
+    const int count = step.count;
     KeyTile<Element> tiles[kTilePages];
     for (int i = 0; i < count; ++i)
       tiles[i] =
-          load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
+          load_key_tile<Element>(*r.keys, step.pages[i], kv_head, r.rotation,
                                  memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
-    score_pages(r, memory, tiles, page, count, first_token, tokens, group);
+    score_pages(r, memory, tiles, step, first_token, tokens, group);
     Kernels<Element>::softmax({.scores = memory.scores,
                                .score_stride = kTileKeys,
                                .rows = rows,
@@ -277,19 +298,23 @@ std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, 
     TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout,
                                kTileRows, &memory);
     const std::uint64_t page = first_page + static_cast<std::uint64_t>(index) * kTilePages;
-    const int count = static_cast<int>(std::min<std::uint64_t>(kTilePages, pages - page));
+    PageRun step;
+    step.count = static_cast<int>(std::min<std::uint64_t>(kTilePages, pages - page));
     KeyTile<Element> tiles[kTilePages];
-    for (int i = 0; i < count; ++i)
+    for (int i = 0; i < step.count; ++i) {
+      step.pages[i] = page + static_cast<std::uint64_t>(i);
+      step.coverage[i] = TileCoverage::some;
       tiles[i] =
-          load_key_tile<Element>(*r.keys, page + static_cast<std::uint64_t>(i), kv_head, r.rotation,
+          load_key_tile<Element>(*r.keys, step.pages[i], kv_head, r.rotation,
                                  memory.pages + static_cast<std::size_t>(i) * key_tile_elements(layout), memory.unpack);
+    }
     for (int token = first_token; token < last_token; token += kTileRows) {
       const int tokens = std::min(kTileRows, last_token - token);
       load_queries(r, kv_head, token, tokens, head % group, 1, memory);
-      score_pages(r, memory, tiles, page, count, token, tokens, 1);
+      score_pages(r, memory, tiles, step, token, tokens, 1);
       const std::uint64_t first_key = page * kPageKeys;
       const auto keys =
-          static_cast<std::size_t>(std::min(end - first_key, static_cast<std::uint64_t>(count) * kPageKeys));
+          static_cast<std::size_t>(std::min(end - first_key, static_cast<std::uint64_t>(step.count) * kPageKeys));
       for (int row = 0; row < tokens; ++row)
         visit(static_cast<std::size_t>(index), token + row, first_key,
               std::span<const float>(memory.scores + static_cast<std::size_t>(row) * kTileKeys, keys));

@@ -26,14 +26,34 @@ KeyInterval VisibleKeys::of(std::uint64_t query) const {
       break;
   }
   if (window != 0 && query + 1 > window) keys.begin = std::max(keys.begin, query + 1 - window);
+  if (pattern != nullptr) keys.begin = std::max(keys.begin, pattern->first_key(query));
   return keys;
 }
 
-TileCoverage VisibleKeys::coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t first_key,
-                                   std::uint64_t last_key) const {
+std::uint64_t VisibleKeys::bits(std::uint64_t query, std::uint64_t page) const {
+  const KeyInterval keys = of(query);
+  const std::uint64_t first = page * 64, begin = std::clamp(keys.begin, first, first + 64),
+                      end = std::clamp(keys.end, begin, first + 64);
+  const std::uint64_t count = end - begin;
+  if (count == 0) return 0;
+  const std::uint64_t seen = (~std::uint64_t{0} >> (64 - count)) << (begin - first);
+  return pattern == nullptr ? seen : seen & pattern->bits(query, page);
+}
+
+TileCoverage VisibleKeys::coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const {
   const KeyInterval first = of(first_query), last = of(last_query);
+  const std::uint64_t first_key = page * 64, last_key = first_key + 63;
   if (last_key < first.begin || first_key >= last.end) return TileCoverage::none;
-  return first_key >= last.begin && last_key < first.end ? TileCoverage::all : TileCoverage::some;
+  if (pattern == nullptr)
+    return first_key >= last.begin && last_key < first.end ? TileCoverage::all : TileCoverage::some;
+  if (!pattern->may_see(first_query, last_query, page)) return TileCoverage::none;
+  std::uint64_t any = 0, every = ~std::uint64_t{0};
+  for (std::uint64_t query = first_query; query <= last_query; ++query) {
+    const std::uint64_t seen = bits(query, page);
+    any |= seen;
+    every &= seen;
+  }
+  return any == 0 ? TileCoverage::none : every == ~std::uint64_t{0} ? TileCoverage::all : TileCoverage::some;
 }
 
 }  // namespace tome

@@ -1,10 +1,11 @@
 #pragma once
-// Which keys a query sees, as a value. Kernels ask it for an interval a query and for the coverage of a tile; nobody
-// builds a dense mask. Positions are absolute within the sequence. Every pattern here is one contiguous interval whose
-// ends never move back as the query moves on.
+// Which keys a query sees, as a value. Kernels ask it for an interval a query and for the coverage of a page; nobody
+// builds a dense mask. Positions are absolute within the sequence. Causality, windows and key ranges are one contiguous
+// interval whose ends never move back as the query moves on; a sparse pattern (pattern.h) leaves out some of it.
 #include <algorithm>
 #include <cstdint>
 
+#include "attention/pattern.h"
 #include "position/position_plan.h"
 
 namespace tome {
@@ -19,11 +20,13 @@ enum class TileCoverage { none, all, some };
 struct VisibleKeys {
   std::uint64_t window = 0;
   KeyRange range = {};
+  const AttentionPattern* pattern = nullptr;  ///< none: everything in the interval
 
   KeyInterval of(std::uint64_t query) const;
-  /// Queries [first_query, last_query], keys [first_key, last_key].
-  TileCoverage coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t first_key,
-                        std::uint64_t last_key) const;
+  /// Bit k: the query sees key 64 · page + k.
+  std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
+  /// Queries [first_query, last_query], the 64 keys of a page.
+  TileCoverage coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const;
 };
 
 }  // namespace tome

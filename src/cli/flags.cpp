@@ -133,6 +133,11 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->check(CLI::Range(1, 65536))
       ->capture_default_str()
       ->group(group);
+  app.add_option("--attention", flags.attention,
+                 "what the full-attention layers see: full, window:N, streaming:sinks=S,window=N, "
+                 "longformer:window=N,globals=G, bigbird:window=B,random=R,seed=S, window_v3:c=C")
+      ->capture_default_str()
+      ->group(group);
   app.add_option("--kv-type", flags.kv_type, "keys and values as bf16, f16, q8_0 or f32 (default bf16)")
       ->check(CLI::IsMember({"bf16", "f16", "q8_0", "f32"}))
       ->group(group);
@@ -153,6 +158,7 @@ Result<EngineOptions> engine_options(const ModelFlags& flags) {
   TOME_ASSIGN(options.model, resolve_model(flags.model));
   options.threads = flags.threads;
   options.chunk = flags.chunk;
+  TOME_ASSIGN(options.attention, parse_pattern(flags.attention));
   options.map_weights = flags.mmap;
   options.precision = flags.precision == "fp32" ? Precision::fp32 : Precision::native;
   const std::string kv_default = options.precision == Precision::fp32 ? "f32" : "bf16";

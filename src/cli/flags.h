@@ -35,6 +35,7 @@ struct ModelFlags {
   int threads = 0;
   std::uint32_t chunk = 512;
   std::string kv_type;
+  std::string attention = "full";
   std::string precision = "native";
   bool mmap = false;
   PositionFlags positions;

@@ -279,7 +279,7 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
     request.query_stride = query_width;
     request.first_position = run.position;
     request.tokens = run.count;
-    request.visible = {cache.window(), plan.parts[part].keys};
+    request.visible = {cache.window(), plan.parts[part].keys, local ? nullptr : pattern_.get()};
     if (!stored_rotated) request.rotation = {&plan.parts[part], &rows[part]};
     request.fp32 = options_.fp32;
     requests.push_back(request);

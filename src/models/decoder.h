@@ -35,6 +35,8 @@ class Decoder {
   const ModelConfig& config() const;
   /// Positions of full-attention and of sliding-window layers, from now on. Plans are copied.
   void set_positions(const PositionPlan& full, const PositionPlan& local);
+  /// Which keys the full-attention layers see from now on; nullptr: all.
+  void set_pattern(std::shared_ptr<const AttentionPattern> pattern) { pattern_ = std::move(pattern); }
   /// A state for one sequence; how deep it is read is the state's. Errors: as KvLayout::create; usage for a layer that
   /// is not there.
   Result<SequenceState> new_state(DType kv_type, const ReadingDepth& depth = {}) const;
@@ -61,6 +63,7 @@ class Decoder {
   DecoderWeights weights_;
   Options options_;
   PositionPlan plans_[2];  // [full, local]
+  std::shared_ptr<const AttentionPattern> pattern_;
   std::unique_ptr<Scratch> scratch_;
 };
 

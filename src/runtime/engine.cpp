@@ -54,6 +54,7 @@ const ModelFile& Engine::model() const { return *parts_->model; }
 const Tokenizer& Engine::tokenizer() const { return *parts_->tokenizer; }
 const EngineOptions& Engine::options() const { return parts_->options; }
 const PositionPlan& Engine::positions() const { return parts_->plans->full; }
+const std::string& Engine::plan_fingerprint() const { return parts_->plans->fingerprint; }
 
 Status Engine::fit(std::uint64_t needed) {
   const ModelConfig& config = parts_->model->config;
@@ -62,7 +63,9 @@ Status Engine::fit(std::uint64_t needed) {
   auto plans = std::make_shared<PositionPlans>();
   TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
   plans->local = plan_local_positions(config);
+  plans->pattern = AttentionPattern::create(parts_->options.attention, needed);
   plans->fingerprint = plans->full.fingerprint();
+  if (plans->pattern != nullptr) plans->fingerprint += "; attention " + plans->pattern->description();
   parts_->plans = std::move(plans);
   return {};
 }

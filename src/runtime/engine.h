@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "attention/pattern.h"
 #include "base/progress.h"
 #include "base/result.h"
 #include "formats/model_file.h"
@@ -29,6 +30,7 @@ struct EngineOptions {
   std::uint32_t chunk = 512;    ///< tokens per forward pass while prefilling (-ub)
   PositionOptions positions;    ///< method none with automatic = true: decided by fit()
   bool automatic_positions = true;
+  PatternOptions attention;  ///< of the full-attention layers; a text's length is what fit() is told
 };
 
 /// One (layer, head) whose attention probabilities are wanted (evidence.md).
@@ -52,6 +54,8 @@ class Engine {
   Status fit(std::uint64_t needed);
   /// The plan in force. Call it after create() with automatic positions, or after fit() has succeeded.
   const PositionPlan& positions() const;
+  /// Of everything beside the model that keys and values depend on: positions and attention.
+  const std::string& plan_fingerprint() const;
   /// Bytes a session of `tokens` tokens will take for keys and values.
   std::uint64_t kv_bytes(std::uint64_t tokens, const ReadingDepth& depth = {}) const;
   /// Errors: memory, before any work, with the size needed and the size at hand; usage for a depth that is not there.

@@ -11,7 +11,8 @@ namespace tome {
 
 struct PositionPlans {
   PositionPlan full, local;
-  std::string fingerprint;
+  std::shared_ptr<const AttentionPattern> pattern;  ///< of the full-attention layers; nullptr: all keys
+  std::string fingerprint;                          ///< of all of it
 };
 
 struct Engine::Parts {
@@ -27,6 +28,7 @@ struct Engine::Parts {
   void use(const std::shared_ptr<const PositionPlans>& wanted) {
     if (active_plans == wanted) return;
     decoder->set_positions(wanted->full, wanted->local);
+    decoder->set_pattern(wanted->pattern);
     active_plans = wanted;
   }
 };

@@ -50,7 +50,7 @@ std::string SnapshotCache::path_of(const std::string& key) const {
 std::string SnapshotCache::key(const Engine& engine, std::span<const TokenId> tokens, const ReadingDepth& depth) {
   Sha256 digest;
   digest.update(fmt::format("tome snapshot 1\n{}\n{}\n{}\n{}\n{}\n", engine.model().fingerprint,
-                            engine.positions().fingerprint(), dtype_name(engine.options().kv_type),
+                            engine.plan_fingerprint(), dtype_name(engine.options().kv_type),
                             engine.options().precision == Precision::fp32 ? "fp32" : "native", tokens.size()));
   if (depth.keys_of) digest.update(fmt::format("keys of layer {}, window {}\n", *depth.keys_of, depth.window));
   digest.update(std::as_bytes(tokens));

@@ -307,21 +307,22 @@ TEST(VisibleKeys, coverage_of_a_tile_is_none_all_or_some_as_its_rows_say) {
     for (const std::uint64_t window : {0u, 37u}) {
       const VisibleKeys visible{window, {kind, 20, 32}};
       for (std::uint64_t query = 0; query < 150; query += 13)
-        for (std::uint64_t key = 0; key < 150; key += 9) {
+        for (std::uint64_t page = 0; page < 3; ++page) {
           int seen = 0;
           for (std::uint64_t q = query; q < query + 13; ++q)
-            for (std::uint64_t k = key; k < key + 9; ++k) {
+            for (std::uint64_t k = page * 64; k < page * 64 + 64; ++k) {
               const bool shown = k <= q && covers(visible.range, q, k) && (window == 0 || q - k < window);
               const KeyInterval interval = visible.of(q);
               ASSERT_EQ(shown, k >= interval.begin && k < interval.end) << "query " << q << " key " << k;
+              ASSERT_EQ(shown, (visible.bits(q, page) >> (k % 64) & 1) != 0) << "query " << q << " key " << k;
               seen += shown ? 1 : 0;
             }
-          const TileCoverage coverage = visible.coverage(query, query + 12, key, key + 8);
+          const TileCoverage coverage = visible.coverage(query, query + 12, page);
           if (coverage == TileCoverage::none) {
             ASSERT_EQ(seen, 0);
           }
           if (coverage == TileCoverage::all) {
-            ASSERT_EQ(seen, 13 * 9);
+            ASSERT_EQ(seen, 13 * 64);
           }
         }
     }

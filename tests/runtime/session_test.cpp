@@ -197,6 +197,29 @@ TEST(Session, a_skim_has_snapshots_of_its_own_and_no_logits) {
   std::filesystem::remove(path);
 }
 
+TEST(Session, an_attention_pattern_is_kept_with_the_snapshot_and_full_coverage_changes_nothing) {
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_pattern_" + std::to_string(::getpid()));
+  const auto tokens = some_tokens(300);
+  const auto with = [&](const char* attention) {
+    EngineOptions options;
+    options.model = checkpoint("llama-untied");
+    options.precision = Precision::fp32;
+    options.attention = *parse_pattern(attention);
+    return *Engine::create(options);
+  };
+  auto full = with("full"), wide = with("window:300"), narrow = with("streaming:sinks=4,window=32");
+  EXPECT_EQ(logits_of(*full, tokens), logits_of(*wide, tokens));
+  EXPECT_NE(logits_of(*full, tokens), logits_of(*narrow, tokens));
+  auto session = *narrow->new_session(300);
+  ASSERT_TRUE(session->prefill(tokens));
+  ASSERT_TRUE(session->save(path));
+  EXPECT_TRUE(Session::load(*narrow, path, 300));
+  const auto refused = Session::load(*full, path, 300);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("attention streaming"), std::string::npos) << refused.error().message;
+  std::filesystem::remove(path);
+}
+
 double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
   EXPECT_EQ(a.size(), b.size());
   double largest = 0;

@@ -1,0 +1,65 @@
+#pragma once
+// Sparse attention patterns for causal decoders, as data: which keys a query sees, in words of 64 keys (one page). A
+// kernel asks whether a run of queries may see a page at all, and for a row's bits where the answer is "some of it".
+// Every key is counted once, whichever parts of a pattern show it. Immutable; any thread.
+//   window:N                     the last N keys                                                (Longformer's local
+//   part) streaming:sinks=S,window=N   and the first S keys                            (StreamingLLM, arXiv 2309.17453)
+//   longformer:window=N,globals=G  and G evenly spaced tokens that all later ones see, and that see all earlier ones
+//                                                                                               (arXiv 2004.05150)
+//   bigbird:window=B,random=R,seed=S  in blocks of 64: the last B, the first, R random ones; the text's last block sees
+//                                everything (arXiv 2007.14062). Random: one in each of R equal parts of what is left
+//   window_v3:c=C                overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys
+//                                back, ⌈√n⌉ globals and the first 64 keys: Tome's definition (docs/attention.md)
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace tome {
+
+enum class PatternKind { full, window, streaming, longformer, bigbird, window_v3 };
+
+/// What the user asks for; a text of n tokens makes an AttentionPattern of it.
+struct PatternOptions {
+  PatternKind kind = PatternKind::full;
+  std::uint64_t window = 0;   ///< keys (bigbird: blocks of 64)
+  std::uint64_t sinks = 0;    ///< streaming
+  std::uint64_t globals = 0;  ///< longformer
+  std::uint64_t random = 0, seed = 0;
+  double c = 0;  ///< window_v3
+};
+
+/// Errors: usage, naming what was found and what was expected.
+Result<PatternOptions> parse_pattern(std::string_view text);
+/// As parse_pattern takes it, every setting told.
+std::string describe_pattern(const PatternOptions& options);
+
+class AttentionPattern {
+ public:
+  /// nullptr for full attention. n: the length of the text; later positions see by the same rules.
+  static std::shared_ptr<const AttentionPattern> create(const PatternOptions& options, std::uint64_t n);
+
+  /// Whether any query of [first, last] may see a key of the page; never false when one does.
+  bool may_see(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const;
+  /// Bit k: the query sees key 64 · page + k.
+  std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
+  /// No key before this one is seen by `query` or a later query.
+  std::uint64_t first_key(std::uint64_t query) const;
+  const std::string& description() const { return description_; }
+
+ private:
+  bool sees_everything(std::uint64_t query) const;
+  bool random_block(std::uint64_t query_block, std::uint64_t key_block) const;
+  std::uint64_t window_begin(std::uint64_t query) const;
+
+  PatternOptions options_;
+  std::string description_;
+  std::uint64_t n_ = 0, stride_ = 0;
+  std::vector<std::uint64_t> globals_;      // ascending
+  std::vector<std::uint64_t> global_bits_;  // by page
+};
+
+}  // namespace tome

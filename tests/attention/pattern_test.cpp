@@ -1,0 +1,211 @@
+// Patterns against their definitions, written out key by key; and the kernels against a dense masked oracle.
+#include "attention/pattern.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <set>
+#include <vector>
+
+#include "attention/flash.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+
+namespace tome {
+namespace {
+
+bool sees(const AttentionPattern& pattern, std::uint64_t query, std::uint64_t key) {
+  return (pattern.bits(query, key / 64) >> (key % 64) & 1) != 0;
+}
+
+std::shared_ptr<const AttentionPattern> made(const std::string& text, std::uint64_t n) {
+  const auto options = parse_pattern(text);
+  EXPECT_TRUE(options) << options.error().message;
+  return AttentionPattern::create(*options, n);
+}
+
+/// By the definition, one key at a time.
+template <class Rule>
+void expect_rule(const std::string& text, std::uint64_t n, std::uint64_t end, const Rule& rule) {
+  const auto pattern = made(text, n);
+  for (std::uint64_t query = 0; query < end; query += query < 300 ? 1 : 37)
+    for (std::uint64_t key = 0; key < end; ++key)
+      ASSERT_EQ(sees(*pattern, query, key), key <= query && rule(query, key))
+          << text << " query " << query << " key " << key;
+}
+
+TEST(Pattern, windows_and_sinks_are_what_they_say) {
+  expect_rule("window:100", 700, 800, [](auto q, auto k) { return q - k < 100; });
+  expect_rule("streaming:sinks=5,window=70", 700, 800, [](auto q, auto k) { return k < 5 || q - k < 70; });
+}
+
+TEST(Pattern, longformer_has_tokens_that_see_and_are_seen_everywhere) {
+  const auto global = [](std::uint64_t position) { return position < 700 && position % 100 == 0; };
+  expect_rule("longformer:window=50,globals=7", 700, 800,
+              [&](auto q, auto k) { return global(q) || global(k) || q - k < 50; });
+}
+
+TEST(Pattern, window_v3_overlaps_by_256_and_counts_the_first_64_keys_and_even_globals) {
+  const std::uint64_t n = 2500;  // √n = 50: stride 2 · 50 → 128
+  const auto global = [](std::uint64_t position) { return position < 2500 && position % 50 == 0; };
+  expect_rule("window_v3:c=2", n, 2600, [&](auto q, auto k) {
+    const std::uint64_t start = q / 128 * 128;
+    return k < 64 || global(q) || global(k) || k + 256 >= start;
+  });
+}
+
+TEST(Pattern, bigbird_sees_its_window_the_first_block_and_as_many_random_blocks_as_asked) {
+  const std::uint64_t n = 6400;  // 100 blocks
+  const auto pattern = made("bigbird:window=3,random=4,seed=7", n), other = made("bigbird:window=3,random=4,seed=8", n);
+  int different = 0;
+  for (const std::uint64_t block : {2, 3, 5, 40, 98}) {
+    std::set<std::uint64_t> seen, seen_by_other;
+    for (std::uint64_t page = 0; page <= block; ++page) {
+      const std::uint64_t bits = pattern->bits(block * 64 + 63, page);
+      ASSERT_TRUE(bits == 0 || bits == ~std::uint64_t{0});
+      ASSERT_EQ(bits, pattern->bits(block * 64 + 63, page));
+      if (bits != 0) seen.insert(page);
+      if (other->bits(block * 64 + 63, page) != 0) seen_by_other.insert(page);
+    }
+    EXPECT_EQ(seen.size(), std::min<std::uint64_t>(block + 1, 3 + 1 + 4)) << block;
+    EXPECT_TRUE(seen.contains(0) && seen.contains(block) && seen.contains(block - 1) && seen.contains(block - 2));
+    different += seen != seen_by_other ? 1 : 0;
+  }
+  EXPECT_GT(different, 0);
+  for (std::uint64_t page = 0; page < 99; ++page)
+    EXPECT_EQ(pattern->bits(6390, page), ~std::uint64_t{0});  // last block
+}
+
+constexpr const char* kPatterns[] = {
+    "window:90",     "streaming:sinks=70,window=33",     "longformer:window=40,globals=9",
+    "window_v3:c=1", "bigbird:window=2,random=2,seed=3", "bigbird:window=1,random=0"};
+
+TEST(Pattern, may_see_is_never_false_where_a_key_is_seen) {
+  for (const char* text : kPatterns) {
+    const auto pattern = made(text, 1500);
+    std::uint64_t hidden = 0;
+    for (std::uint64_t query = 0; query < 1600; query += 48)
+      for (std::uint64_t page = 0; page < 26; ++page) {
+        std::uint64_t any = 0;
+        for (std::uint64_t q = query; q < query + 48; ++q) any |= pattern->bits(q, page);
+        if (!pattern->may_see(query, query + 47, page)) {
+          ASSERT_EQ(any, 0u) << text << " query " << query << " page " << page;
+          ++hidden;
+        }
+        for (std::uint64_t q = query; q < query + 48; ++q)
+          if (pattern->bits(q, page) != 0) {
+            ASSERT_LT(pattern->first_key(q), page * 64 + 64);
+          }
+      }
+    EXPECT_GT(hidden, 100u) << text;
+  }
+}
+
+TEST(Pattern, settings_are_read_told_and_refused) {
+  EXPECT_EQ(describe_pattern(*parse_pattern("streaming:window=9")), "streaming:window=9,sinks=64");
+  EXPECT_EQ(describe_pattern(*parse_pattern("window:128")), "window:window=128");
+  EXPECT_EQ(describe_pattern(*parse_pattern("full")), "full");
+  EXPECT_EQ(AttentionPattern::create(*parse_pattern("full"), 100), nullptr);
+  for (const auto& [text, message] : {std::pair{"sparse", "unknown, expected one of full, window"},
+                                      {"window:0", "at least 1"},
+                                      {"window:x", "expected a number"},
+                                      {"window:1.5", "a whole number"},
+                                      {"window:globals=3", "expected window"},
+                                      {"full:3", "expected no settings"},
+                                      {"longformer:64,", "found ''"},
+                                      {"window_v3:0", "more than 0"},
+                                      {"window:1e300", "expected a number"}}) {
+    const auto refused = parse_pattern(text);
+    ASSERT_FALSE(refused) << text;
+    EXPECT_NE(refused.error().message.find(message), std::string::npos) << refused.error().message;
+  }
+}
+
+struct Problem {
+  static constexpr std::uint32_t kHeads = 4, kKvHeads = 2, kDims = 32;
+  std::uint64_t keys;
+  int tokens;
+  PagedKv cache;
+  std::vector<float> q, k, v;
+
+  Problem(std::uint64_t key_count, int token_count)
+      : keys(key_count), tokens(token_count), cache(*KvLayout::create(DType::f32, kKvHeads, kDims), 0) {
+    Rng rng(keys);
+    const auto fill = [&](std::vector<float>& to, std::size_t count) {
+      to.resize(count);
+      for (float& value : to) value = static_cast<float>(2 * rng.uniform() - 1);
+    };
+    fill(q, static_cast<std::size_t>(tokens) * kHeads * kDims);
+    fill(k, keys * kKvHeads * kDims);
+    fill(v, keys * kKvHeads * kDims);
+    cache.reserve(keys);
+    for (std::uint64_t key = 0; key < keys; ++key)
+      for (std::uint32_t head = 0; head < kKvHeads; ++head)
+        cache.write(key, head, k.data() + (key * kKvHeads + head) * kDims, v.data() + (key * kKvHeads + head) * kDims);
+    cache.commit(keys);
+  }
+  std::vector<float> run(const AttentionPattern* pattern) const {
+    AttentionRequest request;
+    request.shape = {kHeads, kKvHeads, kDims, 0.3f};
+    request.keys = &cache;
+    request.queries = q.data();
+    request.query_stride = kHeads * kDims;
+    request.first_position = keys - static_cast<std::uint64_t>(tokens);
+    request.tokens = tokens;
+    request.visible.pattern = pattern;
+    request.fp32 = true;
+    std::vector<float> output(q.size(), NAN), lse(static_cast<std::size_t>(tokens) * kHeads);
+    AttentionScratch scratch;
+    flash_attention(request, {output.data(), lse.data()}, scratch);
+    return output;
+  }
+  /// Dense, masked, fp64.
+  std::vector<double> oracle(const AttentionPattern& pattern) const {
+    std::vector<double> output(q.size());
+    for (int token = 0; token < tokens; ++token)
+      for (std::uint32_t head = 0; head < kHeads; ++head) {
+        const std::uint64_t query = keys - static_cast<std::uint64_t>(tokens) + static_cast<std::uint64_t>(token);
+        const float* row = q.data() + (static_cast<std::size_t>(token) * kHeads + head) * kDims;
+        double total = 0;
+        double* to = output.data() + (static_cast<std::size_t>(token) * kHeads + head) * kDims;
+        for (std::uint64_t key = 0; key <= query; ++key) {
+          if (!sees(pattern, query, key)) continue;
+          double score = 0;
+          for (std::uint32_t d = 0; d < kDims; ++d)
+            score += static_cast<double>(row[d]) * static_cast<double>(k[(key * kKvHeads + head / 2) * kDims + d]);
+          const double weight = std::exp(score * static_cast<double>(0.3f));
+          total += weight;
+          for (std::uint32_t d = 0; d < kDims; ++d)
+            to[d] += weight * static_cast<double>(v[(key * kKvHeads + head / 2) * kDims + d]);
+        }
+        for (std::uint32_t d = 0; d < kDims; ++d) to[d] /= total;
+      }
+    return output;
+  }
+};
+
+TEST(Pattern, kernels_equal_a_dense_masked_oracle) {
+  for (const auto& [keys, tokens] : {std::pair<std::uint64_t, int>{1500, 1500}, {1483, 61}, {3001, 1}}) {
+    const Problem problem(keys, tokens);
+    for (const char* text : kPatterns) {
+      const auto pattern = made(text, 1400);
+      const auto got = problem.run(pattern.get());
+      const auto want = problem.oracle(*pattern);
+      double worst = 0;
+      for (std::size_t i = 0; i < got.size(); ++i)
+        worst = std::max(worst, std::fabs(static_cast<double>(got[i]) - want[i]));
+      EXPECT_LT(worst, 2e-6) << text << ", " << tokens << " of " << keys;
+    }
+  }
+}
+
+TEST(Pattern, that_covers_everything_is_exact_attention_to_the_bit) {
+  const Problem problem(900, 900);
+  const auto exact = problem.run(nullptr);
+  for (const char* text : {"window:900", "streaming:sinks=900,window=1", "longformer:window=1,globals=900",
+                           "bigbird:window=15", "window_v3:c=30"})
+    EXPECT_EQ(problem.run(made(text, 900).get()), exact) << text;
+}
+
+}  // namespace
+}  // namespace tome
