@@ -11,6 +11,7 @@
 #include "formats/model_file.h"
 #include "hub/hub.h"
 #include "kernels/kernel_table.h"
+#include "kernels/machine_peak.h"
 #include "position/describe_positions.h"
 #include "position/position_plan.h"
 #include "runtime/evidence_heads.h"
@@ -21,7 +22,7 @@ namespace {
 struct InfoFlags {
   std::string model = "gemma3-270m", target;
   PositionFlags positions;
-  bool kernels = false, show_positions = false, metadata = false, json = false;
+  bool kernels = false, peak = false, show_positions = false, metadata = false, json = false;
 };
 
 Json kernels_json() {
@@ -41,6 +42,27 @@ std::string kernels_text() {
   text += fmt::format("{:<22} {}\n{:<22} {}\n", "best set here", isa_name(best_isa()), "threads", thread_count());
   for (const std::string& fallback : reported_fallbacks()) text += fmt::format("{:<22} {}\n", "slower path", fallback);
   return text;
+}
+
+Status print_peak(bool json) {
+  const kernels::MachinePeak peak = kernels::measure_peak();
+  if (json)
+    return print(json_text({{"threads", thread_count()},
+                            {"instruction_set", isa_name(active_isa())},
+                            {"f32_flops", peak.f32},
+                            {"bf16_flops", peak.bf16},
+                            {"int8_ops", peak.int8},
+                            {"read_bytes_per_second", peak.read}}));
+  const auto rate = [](double operations, const char* unit) {
+    return operations > 0 ? fmt::format("{:>8.0f} {}", operations / 1e9, unit)
+                          : std::string("       - (no such instruction)");
+  };
+  return print(
+      fmt::format("{} threads, {}; the best of five short runs, registers only\n"
+                  "fp32 multiply-add  {}\nbf16 dot           {}\nint8 dot           {}\n"
+                  "reading memory     {:>8.1f} GB/s\n",
+                  thread_count(), isa_name(active_isa()), rate(peak.f32, "GFLOP/s"), rate(peak.bf16, "GFLOP/s"),
+                  rate(peak.int8, "Gop/s"), peak.read / 1e9));
 }
 
 struct EffectivePositions {
@@ -146,6 +168,7 @@ Json model_json(const ModelFile& model, const std::optional<EvidenceHeads>& head
 }
 
 Status run_info(const InfoFlags& flags) {
+  if (flags.peak) return print_peak(flags.json);
   if (flags.kernels) return print(flags.json ? json_text(kernels_json()) : kernels_text());
   TOME_ASSIGN(const std::string path, resolve_model(flags.model));
   TOME_ASSIGN(const auto model, open_model_file(path));
@@ -170,6 +193,7 @@ Command add_info(CLI::App& program) {
   CLI::App* app = program.add_subcommand("info", "what a model holds, which kernels and positions it gets");
   add_model_flag(*app, flags->model);
   app->add_flag("--kernels", flags->kernels, "the instruction set and the kernels that run");
+  app->add_flag("--peak", flags->peak, "what the machine can do at most: fp32, bf16, int8 and reading memory");
   app->add_flag("--positions", flags->show_positions, "the effective position table, and which setting won");
   app->add_option("--target", flags->target, "with --positions: for so many tokens (128k)");
   add_position_flags(*app, flags->positions);

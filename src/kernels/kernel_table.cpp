@@ -22,7 +22,10 @@ KernelTable reference_table() {
           .gated_silu = reference::gated_silu,
           .gated_gelu_tanh = reference::gated_gelu_tanh,
           .to_bf16 = reference::to_bf16,
-          .rotate_halves = reference::rotate_halves};
+          .rotate_halves = reference::rotate_halves,
+          .burn_f32 = nullptr,
+          .burn_bf16 = nullptr,
+          .burn_int8 = nullptr};
 }
 
 }  // namespace

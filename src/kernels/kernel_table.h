@@ -87,6 +87,12 @@ struct KernelTable {
   void (*to_bf16)(const float* x, std::size_t count, std::uint16_t* y);
   /// Rotates (x[i], x[i + half]) by (cosine[i], sine[i]), in place.
   void (*rotate_halves)(float* x, const float* cosine, const float* sine, int half);
+
+  /// Multiply-adds that never leave the registers, for machine_peak.h: does `rounds` of them and returns how many
+  /// operations (two a multiply-add) that were. nullptr: the set has no such instruction.
+  std::uint64_t (*burn_f32)(std::uint64_t rounds);
+  std::uint64_t (*burn_bf16)(std::uint64_t rounds);
+  std::uint64_t (*burn_int8)(std::uint64_t rounds);
 };
 
 /// The table of active_isa().

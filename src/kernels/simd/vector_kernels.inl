@@ -482,7 +482,29 @@ static void to_bf16(const float* x, std::size_t count, std::uint16_t* y) {
   for (; i < count; ++i) y[i] = f32_to_bf16(x[i]);
 }
 
+// ---- the machine's own limit ----------------------------------------------------------------------------------------
+
+static std::uint64_t burn_f32(std::uint64_t rounds) {
+#if defined(__AVX512F__)
+  typedef __m512 Register;
+  constexpr int lanes = 16;
+#define TOME_BURN "vfmadd231ps %%zmm1, %%zmm1, %0"
+#else
+  typedef __m256 Register;
+  constexpr int lanes = 8;
+#define TOME_BURN "vfmadd231ps %%ymm1, %%ymm1, %0"
+#endif
+  constexpr int chains = 12;
+  Register total[chains] = {};
+  for (std::uint64_t round = 0; round < rounds; ++round)
+#pragma GCC unroll 12
+    for (int i = 0; i < chains; ++i) __asm__ volatile(TOME_BURN : "+x"(total[i]) : : "xmm1");
+#undef TOME_BURN
+  return rounds * chains * lanes * 2;
+}
+
 static void fill(KernelTable& table) {
+  table.burn_f32 = burn_f32;
   table.panel_product_f32 = panel_product_f32;
   table.softmax_tile_f32 = softmax_tile_f32;
   table.softmax_tile_bf16 = softmax_tile_bf16;

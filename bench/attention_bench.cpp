@@ -1,0 +1,132 @@
+// Attention alone, as a share of what the machine can do, measured in the same run:
+//   attention_bench [--benchmark_filter=…]
+// prefill/d:…/heads:…/kv:…/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on 2·N²·heads·d
+// few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak)
+// Decode-like runs go round caches of at least 128 MB in all, so that no cache of the machine helps.
+#include <benchmark/benchmark.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <vector>
+
+#include "attention/flash.h"
+#include "base/rng.h"
+#include "base/thread_pool.h"
+#include "kernels/machine_peak.h"
+
+namespace {
+
+using namespace tome;
+
+const kernels::MachinePeak& peak() {
+  static const kernels::MachinePeak measured = kernels::measure_peak();
+  return measured;
+}
+
+struct Shape {
+  std::uint32_t head_dim, heads, kv_heads;
+};
+
+std::unique_ptr<PagedKv> make_cache(const Shape& shape, std::uint64_t keys, DType type, std::uint64_t seed) {
+  auto cache = std::make_unique<PagedKv>(*KvLayout::create(type, shape.kv_heads, shape.head_dim), 0);
+  cache->reserve(keys);
+  Rng rng(seed);
+  std::vector<float> key(shape.head_dim), value(shape.head_dim);
+  for (float& v : value) v = static_cast<float>(rng.uniform() - 0.5);
+  for (std::uint64_t position = 0; position < keys; ++position) {
+    for (float& k : key) k = static_cast<float>(rng.uniform() - 0.5);
+    for (std::uint32_t head = 0; head < shape.kv_heads; ++head) cache->write(position, head, key.data(), value.data());
+  }
+  cache->commit(keys);
+  return cache;
+}
+
+struct Run {
+  Shape shape;
+  AttentionScratch scratch;
+  std::vector<float> queries, output, lse;
+  Run(const Shape& s, int tokens) : shape(s) {
+    const std::size_t width = static_cast<std::size_t>(tokens) * s.heads * s.head_dim;
+    queries.resize(width);
+    output.resize(width);
+    lse.resize(static_cast<std::size_t>(tokens) * s.heads);
+    Rng rng(5);
+    for (float& q : queries) q = static_cast<float>(rng.uniform() - 0.5);
+  }
+  void attend(const PagedKv& cache, std::uint64_t first, int tokens) {
+    AttentionRequest request;
+    request.shape = {shape.heads, shape.kv_heads, shape.head_dim, 0.125f};
+    request.keys = &cache;
+    request.queries = queries.data();
+    request.query_stride = shape.heads * shape.head_dim;
+    request.first_position = first;
+    request.tokens = tokens;
+    flash_attention(request, {output.data(), lse.data()}, scratch);
+  }
+};
+
+void prefill(benchmark::State& state, Shape shape, DType type) {
+  const auto keys = static_cast<std::uint64_t>(state.range(0));
+  constexpr int chunk = 512;
+  const auto cache = make_cache(shape, keys, type, 1);
+  Run run(shape, chunk);
+  for (auto _ : state)
+    for (std::uint64_t first = 0; first < keys; first += chunk) run.attend(*cache, first, chunk);
+  const double n = static_cast<double>(keys);
+  const double flops = 2.0 * n * n * shape.heads * shape.head_dim * static_cast<double>(state.iterations());
+  state.counters["GFLOP/s"] = benchmark::Counter(flops / 1e9, benchmark::Counter::kIsRate);
+  const double limit = peak().bf16 > 0 ? peak().bf16 : peak().f32;
+  if (limit > 0) state.counters["of_peak"] = benchmark::Counter(flops / limit, benchmark::Counter::kIsRate);
+}
+
+void few(benchmark::State& state, Shape shape, DType type) {
+  const auto keys = static_cast<std::uint64_t>(state.range(0));
+  const int queries = static_cast<int>(state.range(1));
+  std::vector<std::unique_ptr<PagedKv>> caches;
+  std::uint64_t total = 0;
+  while (total < (std::uint64_t{128} << 20)) {
+    caches.push_back(make_cache(shape, keys, type, caches.size()));
+    total += caches.back()->bytes();
+  }
+  Run run(shape, queries);
+  std::size_t next = 0;
+  for (auto _ : state) run.attend(*caches[next++ % caches.size()], keys - static_cast<std::uint64_t>(queries), queries);
+  const double bytes = static_cast<double>(caches[0]->bytes()) * static_cast<double>(state.iterations());
+  const double flops = 4.0 * static_cast<double>(keys) * shape.heads * shape.head_dim * queries *
+                       static_cast<double>(state.iterations());
+  state.counters["GB/s"] = benchmark::Counter(bytes / 1e9, benchmark::Counter::kIsRate);
+  const double limit = peak().bf16 > 0 ? peak().bf16 : peak().f32;
+  if (limit > 0)
+    state.counters["of_roofline"] =
+        benchmark::Counter(std::max(bytes / peak().read, flops / limit), benchmark::Counter::kIsRate);
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  std::printf("%d threads; peak: bf16 %.0f GFLOP/s, fp32 %.0f, int8 %.0f Gop/s, reading %.1f GB/s\n", thread_count(),
+              peak().bf16 / 1e9, peak().f32 / 1e9, peak().int8 / 1e9, peak().read / 1e9);
+  constexpr Shape shapes[] = {{64, 9, 3}, {128, 8, 2}, {256, 4, 1}};
+  for (const Shape& shape : shapes) {
+    const std::string name = "/d:" + std::to_string(shape.head_dim) + "/heads:" + std::to_string(shape.heads) +
+                             "/kv:" + std::to_string(shape.kv_heads);
+    for (const DType type : {DType::bf16, DType::q8_0}) {
+      const std::string typed = name + "/" + std::string(dtype_name(type)) + "/keys";
+      benchmark::RegisterBenchmark(("prefill" + typed).c_str(), prefill, shape, type)
+          ->Arg(8192)
+          ->Arg(32768)
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+      benchmark::RegisterBenchmark(("few" + typed).c_str(), few, shape, type)
+          ->Args({32768, 1})
+          ->Args({32768, 16})
+          ->Unit(benchmark::kMillisecond)
+          ->UseRealTime();
+    }
+  }
+  benchmark::Initialize(&count, arguments);
+  if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
