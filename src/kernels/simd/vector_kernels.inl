@@ -2,12 +2,12 @@
 // target-named namespace after defining TOME_COLUMN_VECTORS (16-column vectors of a panel held in registers at once).
 // No std templates here: an AVX-512 copy of one must not become everybody's.
 
-typedef float f32x16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef std::int32_t i32x16 __attribute__((vector_size(64), aligned(4), may_alias));
-typedef std::uint32_t u32x16 __attribute__((vector_size(64), aligned(4), may_alias));
+typedef float f32x16 __attribute__((vector_size(64), aligned(1), may_alias));
+typedef std::int32_t i32x16 __attribute__((vector_size(64), aligned(1), may_alias));
+typedef std::uint32_t u32x16 __attribute__((vector_size(64), aligned(1), may_alias));
 typedef std::int8_t i8x16 __attribute__((vector_size(16), aligned(1), may_alias));
 typedef std::uint8_t u8x16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef std::uint16_t u16x16 __attribute__((vector_size(32), aligned(2), may_alias));
+typedef std::uint16_t u16x16 __attribute__((vector_size(32), aligned(1), may_alias));
 
 #define TOME_INLINE static inline __attribute__((always_inline))
 
