@@ -347,7 +347,6 @@ const Engine& DocumentReader::engine() const { return *parts_->engine; }
 const Engine& DocumentReader::answer_engine() const { return *parts_->answer_engine; }
 PromptForm DocumentReader::answer_form() const { return parts_->answer_prompt->form(); }
 std::uint64_t DocumentReader::document_tokens() const { return parts_->text.tokens.size(); }
-std::uint64_t DocumentReader::session_tokens() const { return parts_->room; }
 std::uint64_t DocumentReader::session_bytes() const { return parts_->engine->kv_bytes(parts_->room, parts_->depth); }
 const std::optional<EvidenceHeads>& DocumentReader::heads() const { return parts_->heads; }
 const std::vector<AskStage>& DocumentReader::stages() const { return parts_->stages; }

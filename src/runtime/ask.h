@@ -86,8 +86,7 @@ class DocumentReader {
   const Engine& answer_engine() const;  ///< the reading engine unless another model answers
   PromptForm answer_form() const;
   std::uint64_t document_tokens() const;
-  std::uint64_t session_tokens() const;  ///< that the reading session has room for
-  std::uint64_t session_bytes() const;   ///< that it takes for keys and values
+  std::uint64_t session_bytes() const;  ///< that the reading session takes for keys and values
   const std::optional<EvidenceHeads>& heads() const;
   const std::vector<AskStage>& stages() const;  ///< of opening and reading
   bool read_from_cache() const;
