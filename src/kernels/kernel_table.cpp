@@ -33,9 +33,10 @@ KernelTable reference_table() {
 const KernelTable& kernel_table(Isa isa) {
   static const KernelTable scalar = reference_table();
 #if defined(__x86_64__)
-  static const KernelTable avx2 = avx2_table(scalar);
-  static const KernelTable avx512 = avx512_table(avx2);
-  static const KernelTable avx512bf16 = avx512bf16_table(avx512);
+  // A set's table is filled by code of that set: only where the machine has it.
+  static const KernelTable avx2 = best_isa() >= Isa::avx2 ? avx2_table(scalar) : scalar;
+  static const KernelTable avx512 = best_isa() >= Isa::avx512 ? avx512_table(avx2) : avx2;
+  static const KernelTable avx512bf16 = best_isa() >= Isa::avx512bf16 ? avx512bf16_table(avx512) : avx512;
   switch (isa) {
     case Isa::scalar:
       return scalar;
