@@ -1,6 +1,7 @@
 // Attention alone, as a share of what the machine can do, measured in the same run:
 //   attention_bench [--benchmark_filter=…]
-// prefill/d:…/heads:…/kv:…/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on 2·N²·heads·d
+// prefill/d:…/heads:…/kv:…/FORM/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on
+//                                   2·N²·heads·d. FORM: the KV type, or int8 (products of 8 bits on q8_0)
 // few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak)
 // Decode-like runs go round caches of at least 128 MB in all, so that no cache of the machine helps.
 #include <benchmark/benchmark.h>
@@ -42,11 +43,19 @@ std::unique_ptr<PagedKv> make_cache(const Shape& shape, std::uint64_t keys, DTyp
   return cache;
 }
 
+/// How keys and values lie, and what the products are made of.
+struct Form {
+  std::string name;
+  DType type;
+  AttentionPrecision precision = AttentionPrecision::bf16;
+};
+
 struct Run {
   Shape shape;
+  AttentionPrecision precision;
   AttentionScratch scratch;
   std::vector<float> queries, output, lse;
-  Run(const Shape& s, int tokens) : shape(s) {
+  Run(const Shape& s, AttentionPrecision p, int tokens) : shape(s), precision(p) {
     const std::size_t width = static_cast<std::size_t>(tokens) * s.heads * s.head_dim;
     queries.resize(width);
     output.resize(width);
@@ -62,15 +71,16 @@ struct Run {
     request.query_stride = shape.heads * shape.head_dim;
     request.first_position = first;
     request.tokens = tokens;
+    request.precision = precision;
     flash_attention(request, {output.data(), lse.data()}, scratch);
   }
 };
 
-void prefill(benchmark::State& state, Shape shape, DType type) {
+void prefill(benchmark::State& state, Shape shape, Form form) {
   const auto keys = static_cast<std::uint64_t>(state.range(0));
   constexpr int chunk = 512;
-  const auto cache = make_cache(shape, keys, type, 1);
-  Run run(shape, chunk);
+  const auto cache = make_cache(shape, keys, form.type, 1);
+  Run run(shape, form.precision, chunk);
   for (auto _ : state)
     for (std::uint64_t first = 0; first < keys; first += chunk) run.attend(*cache, first, chunk);
   const double n = static_cast<double>(keys);
@@ -80,16 +90,16 @@ void prefill(benchmark::State& state, Shape shape, DType type) {
   if (limit > 0) state.counters["of_peak"] = benchmark::Counter(flops / limit, benchmark::Counter::kIsRate);
 }
 
-void few(benchmark::State& state, Shape shape, DType type) {
+void few(benchmark::State& state, Shape shape, Form form) {
   const auto keys = static_cast<std::uint64_t>(state.range(0));
   const int queries = static_cast<int>(state.range(1));
   std::vector<std::unique_ptr<PagedKv>> caches;
   std::uint64_t total = 0;
   while (total < (std::uint64_t{128} << 20)) {
-    caches.push_back(make_cache(shape, keys, type, caches.size()));
+    caches.push_back(make_cache(shape, keys, form.type, caches.size()));
     total += caches.back()->bytes();
   }
-  Run run(shape, queries);
+  Run run(shape, form.precision, queries);
   std::size_t next = 0;
   for (auto _ : state) run.attend(*caches[next++ % caches.size()], keys - static_cast<std::uint64_t>(queries), queries);
   const double bytes = static_cast<double>(caches[0]->bytes()) * static_cast<double>(state.iterations());
@@ -111,14 +121,16 @@ int main(int count, char** arguments) {
   for (const Shape& shape : shapes) {
     const std::string name = "/d:" + std::to_string(shape.head_dim) + "/heads:" + std::to_string(shape.heads) +
                              "/kv:" + std::to_string(shape.kv_heads);
-    for (const DType type : {DType::bf16, DType::q8_0}) {
-      const std::string typed = name + "/" + std::string(dtype_name(type)) + "/keys";
-      benchmark::RegisterBenchmark(("prefill" + typed).c_str(), prefill, shape, type)
+    for (const Form& form : {Form{"bf16", DType::bf16}, Form{"f16", DType::f16}, Form{"q8_0", DType::q8_0},
+                             Form{"int8", DType::q8_0, AttentionPrecision::int8}}) {
+      if (form.precision == AttentionPrecision::int8 && peak().int8 == 0) continue;
+      const std::string typed = name + "/" + form.name + "/keys";
+      benchmark::RegisterBenchmark(("prefill" + typed).c_str(), prefill, shape, form)
           ->Arg(8192)
           ->Arg(32768)
           ->Unit(benchmark::kMillisecond)
           ->UseRealTime();
-      benchmark::RegisterBenchmark(("few" + typed).c_str(), few, shape, type)
+      benchmark::RegisterBenchmark(("few" + typed).c_str(), few, shape, form)
           ->Args({32768, 1})
           ->Args({32768, 16})
           ->Unit(benchmark::kMillisecond)

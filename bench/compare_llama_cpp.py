@@ -5,8 +5,9 @@
     bench/compare_llama_cpp.py --model gemma3-270m=FILE.gguf --model smollm2-135m=FILE.gguf --text BOOK.txt
 
 llama.cpp runs at its best: flash attention on and off, ubatch 512 and 2048, on the packaged file and on a Q8_0 file of
-the same weights (made here) are each tried once at the first context length, and the fastest for prefill and the fastest
-for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length. Each run is a process of its
+the same weights (made here) are each tried once at --choose-at tokens (the first context length), and the fastest for
+prefill and the fastest for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length; where
+both settings were run, the faster one counts. --svg draws the medians over the lengths. Each run is a process of its
 own, whose peak resident memory is read from the kernel. Both sides take in the same number of tokens and decode the same
 number, without sampling. Use a quiet machine: the load average is written down with the figures.
 """
@@ -221,7 +222,7 @@ def compare(arguments):
                 arguments.work.mkdir(parents=True, exist_ok=True)
                 in_own_process("write_q8_0", path, q8_0)
             files["Q8_0"] = q8_0
-        settings, tried = choose(arguments, name, files, arguments.contexts[0])
+        settings, tried = choose(arguments, name, files, arguments.choose_at or arguments.contexts[0])
         report["models"][name] = entry = {"file_bytes": path.stat().st_size,
                                           "kv_bytes": {n: in_own_process("kv_bytes", path, n + arguments.decode)
                                                        for n in arguments.contexts},
@@ -259,9 +260,7 @@ def table(report):
             runs = [run for run in entry["runs"] if run["context"] == context]
             ours = [run for run in runs if run["who"] == "tome"]
             for what in ("prefill", "decode"):
-                theirs = [run for run in runs if run["who"] == "llama.cpp" and run["setting"] == entry["settings"][what]]
-                peer = statistics.median(run[what] for run in theirs)
-                mine = statistics.median(run[what] for run in ours) if ours else None
+                peer, mine = medians(runs, what)
                 entry.setdefault("ratios", {})[f"{what}@{context}"] = mine / peer if ours else None
                 wanted = WANTED.get((what, context))
                 lines.append(f"| {name} | {context} | {what}, tokens/s | {peer:.1f} | "
@@ -270,13 +269,66 @@ def table(report):
             peer = statistics.median(run["rss"] for run in runs if run["who"] == "llama.cpp") / 2**20
             if ours:
                 mine = statistics.median(run["rss"] for run in ours) / 2**20
-                extra = mine - (entry["file_bytes"] + entry["kv_bytes"][context]) / 2**20
+                kv = {int(n): size for n, size in entry["kv_bytes"].items()}[context]  # JSON makes the keys text
+                extra = mine - (entry["file_bytes"] + kv) / 2**20
                 memory.append(f"| {name} | {context} | {peer:.0f} | {mine:.0f} | {extra:.0f} |")
             else:
                 memory.append(f"| {name} | {context} | {peer:.0f} | | |")
     settings = [f"{name}: llama.cpp's best for {what}: {setting}." for name, entry in report["models"].items()
                 for what, setting in entry["settings"].items()]
     return "\n".join(lines + [""] + memory + [""] + settings)
+
+
+def medians(runs, what):
+    """(llama.cpp's, Tome's or None) median of the runs at one length, llama.cpp at its faster setting."""
+    theirs = {}
+    for run in runs:
+        if run["who"] == "llama.cpp":
+            theirs.setdefault(run["setting"], []).append(run[what])
+    ours = [run[what] for run in runs if run["who"] == "tome"]
+    return max(map(statistics.median, theirs.values())), statistics.median(ours) if ours else None
+
+
+def svg(report):
+    """Tokens per second over the length, both axes logarithmic: a panel for each model and for reading and writing."""
+    import math
+    width, height, left, bottom, gap = 360, 240, 58, 40, 24
+    names, kinds = list(report["models"]), ("prefill", "decode")
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {len(names) * (width + gap)} '
+           f'{len(kinds) * (height + gap) + 20}" font-family="sans-serif" font-size="11">',
+           '<style>text{fill:#444} .grid{stroke:#ccc} .tome{stroke:#0a7;fill:#0a7} .peer{stroke:#c60;fill:#c60} '
+           'polyline{fill:none!important;stroke-width:2} '
+           '@media (prefers-color-scheme: dark){text{fill:#ccc} .grid{stroke:#555}}</style>']
+    for column, name in enumerate(names):
+        runs = report["models"][name]["runs"]
+        contexts = sorted({run["context"] for run in runs})
+        for row, what in enumerate(kinds):
+            points = [(n, *medians([run for run in runs if run["context"] == n], what)) for n in contexts]
+            values = [value for point in points for value in point[1:] if value]
+            low, high = math.floor(math.log10(min(values))), math.ceil(math.log10(max(values)))
+            first, last = math.log2(contexts[0]), math.log2(contexts[-1])
+            x0, y0 = column * (width + gap) + left, 20 + row * (height + gap)
+            place = lambda n, value: (x0 + (math.log2(n) - first) / max(last - first, 1) * (width - left - 10),
+                                      y0 + (height - bottom) * (1 - (math.log10(value) - low) / max(high - low, 1)))
+            out.append(f'<text x="{x0}" y="{y0 - 6}">{name}: {what}, tokens/s</text>')
+            for power in range(low, high + 1):
+                _, y = place(contexts[0], 10 ** power)
+                out.append(f'<line class="grid" x1="{x0}" x2="{x0 + width - left - 10}" y1="{y:.1f}" y2="{y:.1f}"/>'
+                           f'<text x="{x0 - 6}" y="{y + 4:.1f}" text-anchor="end">{10 ** power:g}</text>')
+            for n in contexts:
+                x, _ = place(n, 10 ** low)
+                out.append(f'<text x="{x:.1f}" y="{y0 + height - bottom + 16}" text-anchor="middle">{n // 1024}K</text>')
+            for index, (css, who) in enumerate((("peer", "llama.cpp"), ("tome", "Tome")), start=1):
+                drawn = [(place(point[0], point[index]), point[index]) for point in points if point[index]]
+                if not drawn:
+                    continue
+                line = " ".join(f"{x:.1f},{y:.1f}" for (x, y), _ in drawn)
+                out.append(f'<polyline class="{css}" points="{line}"/>')
+                out += [f'<circle class="{css}" cx="{x:.1f}" cy="{y:.1f}" r="3"><title>{who}: {value:.1f}</title></circle>'
+                        for (x, y), value in drawn]
+                (x, y), value = drawn[-1]
+                out.append(f'<text x="{x - 4:.1f}" y="{y - 7:.1f}" text-anchor="end">{who} {value:.0f}</text>')
+    return "\n".join(out + ["</svg>"]) + "\n"
 
 
 def machine():
@@ -302,6 +354,9 @@ def main():
     parser.add_argument("--tome-flag", action="append", default=[], help="passed on to tome bench")
     parser.add_argument("--text", type=pathlib.Path, help="taken in by llama.cpp; repeated when too short")
     parser.add_argument("--contexts", type=lambda s: [int(n) for n in s.split(",")], default=[4096, 32768])
+    parser.add_argument("--choose-at", type=int, help="tokens at which llama.cpp's setting is chosen")
+    parser.add_argument("--svg", type=pathlib.Path, help="draw the medians into this file")
+    parser.add_argument("--draw", type=pathlib.Path, help="measure nothing: table and drawing of this --json file")
     parser.add_argument("--decode", type=int, default=64, help="tokens decoded after the prefill")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
@@ -316,12 +371,20 @@ def main():
     if arguments.task:
         task, *values = json.loads(arguments.task)
         return print(json.dumps({"write_q8_0": write_q8_0, "kv_bytes": kv_bytes}[task](*values)))
+    if arguments.draw:
+        report = json.loads(arguments.draw.read_text())
+        print(table(report))
+        if arguments.svg:
+            arguments.svg.write_text(svg(report))
+        return None
     if not arguments.model:
         parser.error("--model NAME=FILE is missing")
     if os.getloadavg()[0] > 0.5:
         print(f"the machine is not quiet: load average {os.getloadavg()[0]:.2f}", file=sys.stderr)
     report = compare(arguments)
     print(table(report))
+    if arguments.svg:
+        arguments.svg.write_text(svg(report))
     if arguments.json:
         arguments.json.write_text(json.dumps(report, indent=1) + "\n")
 

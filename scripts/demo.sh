@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The main job on a bare Debian 12: build the release, fetch the models, and ask questions of a document that does not fit
-# the model's window (Debian's policy manual, about 118K tokens against 32K trained).
+# the model's window (Debian's policy manual, about 118K tokens against 32K trained), once skimmed and once read in full.
 # Usage: bash scripts/demo.sh [--quick]     --quick: the Filesystem Hierarchy Standard instead, 28K tokens
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -54,8 +54,29 @@ for model in gemma3-270m smollm2-135m; do
 done
 [ -s "$document" ] || step "unpack $(basename "$document") from the package debian-policy" fetch_document
 questions >"$cache/documents/questions.txt"
-echo "== ask $(basename "$document")"
+
+# The passages, answers and times of one strategy, as they come.
+ask() {
+  echo "== ask $(basename "$document") ($2)"
+  build/release/tome ask --strategy "$1" --model gemma3-270m --answer-model smollm2-135m --evidence 3 --passages 2 \
+    --reread-tokens 500 --questions "$cache/documents/questions.txt" "$document" | tee "$scratch/$1.out"
+}
+
+# What the two readings cost and answered, in one look.
+side_by_side() {
+  echo "== side by side"
+  for strategy in skim reread; do
+    awk -v strategy="$strategy" '
+      /^  read the document/ { sub(/^  read the document */, ""); reading = $0 }
+      /peak resident/ { memory = $0; sub(/^.*peak resident */, "peak memory ", memory) }
+      /^Answer/ { getline; sub(/^ */, ""); answers = answers "\n    " $0 }
+      END { printf "%s: %s, %s%s\n", (strategy == "skim" ? "skim" : "full read"), reading, memory, answers }
+    ' "$scratch/$strategy.out"
+  done
+}
+
 started=$SECONDS
-build/release/tome ask --model gemma3-270m --answer-model smollm2-135m --evidence 3 --passages 2 --reread-tokens 500 \
-  --questions "$cache/documents/questions.txt" "$document"
+ask skim "skim: only as deep as the evidence needs, time linear in the length"
+ask reread "full read: every layer, then the passages again"
+side_by_side
 echo "== the questions took $((SECONDS - started)) s"

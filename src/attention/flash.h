@@ -9,6 +9,7 @@
 
 #include "attention/rotation.h"
 #include "attention/visible_keys.h"
+#include "cache/page_bounds.h"
 #include "cache/paged_kv.h"
 #include "tensor/aligned_buffer.h"
 
@@ -27,6 +28,11 @@ struct PartRotation {
   const RotationRows* rows = nullptr;  ///< covers every mapped position
 };
 
+/// Of the products Q·Kᵀ (P·V follows in bf16 with the last two). int8: keys as q8_0 holds them, queries rounded to 8
+/// bits a row; not exact. For caches of q8_0 whose keys are stored rotated, on machines with bf16 products. Evidence
+/// and LSEs from keys alone take bf16 instead.
+enum class AttentionPrecision { fp32, bf16, int8 };
+
 struct AttentionRequest {
   AttentionShape shape;
   const PagedKv* keys = nullptr;   ///< holds every visible key, the chunk's own included
@@ -36,7 +42,12 @@ struct AttentionRequest {
   int tokens = 0;
   VisibleKeys visible;
   PartRotation rotation;
-  bool fp32 = false;  ///< products in fp32 even where the machine multiplies bf16
+  /// With top_pages: of the full pages before its own, a query tile reads only the first, the last one, and the
+  /// top_pages whose bounds (Quest's, as shares of a row's softmax, the most of any row) promise most. For keys that
+  /// are stored rotated and seen without a window.
+  const PageBounds* bounds = nullptr;
+  std::uint64_t top_pages = 0;                              ///< 0: all
+  AttentionPrecision precision = AttentionPrecision::bf16;  ///< bf16: fp32 where the machine has no bf16 products
 };
 
 /// The contract of every attention routine: normalised fp32 output and its natural-logarithmic LSE (−∞: saw no key).
@@ -49,6 +60,13 @@ struct PartialAttention {
 struct AttentionScratch {
   AlignedBuffer<std::byte> threads;
   std::vector<float> split_output, split_lse;
+  /// Of page choices: by thread, and the pages of each (tile, KV head).
+  struct Choice {
+    AlignedBuffer<std::byte> memory;
+    std::vector<float> shares;
+  };
+  std::vector<Choice> choices;
+  std::vector<std::vector<std::uint64_t>> chosen;
 };
 
 void flash_attention(const AttentionRequest& request, const PartialAttention& result, AttentionScratch& scratch);

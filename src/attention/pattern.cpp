@@ -36,6 +36,7 @@ const std::vector<Kind>& kinds() {
        {.kind = PatternKind::bigbird, .window = 3, .random = 3, .seed = 1},
        {"window", "random", "seed"}},
       {"window_v3", PatternKind::window_v3, {.kind = PatternKind::window_v3, .c = 8}, {"c"}},
+      {"page_top_k", PatternKind::page_top_k, {.kind = PatternKind::page_top_k, .pages = 128}, {"pages"}},
   };
   return all;
 }
@@ -59,11 +60,12 @@ Status set_option(PatternOptions& options, std::string_view pattern, std::string
   }
   if (number != std::floor(number)) return refuse("a whole number");
   const auto whole = static_cast<std::uint64_t>(number);
-  if (key == "window" && whole == 0) return refuse("at least 1");
+  if ((key == "window" || key == "pages") && whole == 0) return refuse("at least 1");
   (key == "window"    ? options.window
    : key == "sinks"   ? options.sinks
    : key == "globals" ? options.globals
    : key == "random"  ? options.random
+   : key == "pages"   ? options.pages
                       : options.seed) = whole;
   return {};
 }
@@ -115,6 +117,30 @@ Result<PatternOptions> parse_pattern(std::string_view text) {
   return options;
 }
 
+Result<LayerPattern> parse_layer_pattern(std::string_view text) {
+  LayerPattern result;
+  const std::size_t end = text.find_first_not_of("0123456789-,");
+  if (end != 0 && end != std::string_view::npos && text[end] == '=') {
+    for (std::size_t at = 0; at <= end; ++at) {
+      const std::string_view item = text.substr(at, std::min(text.find(',', at), end) - at);
+      at += item.size();
+      const std::size_t dash = item.find('-');
+      const auto number = [&](std::string_view digits, std::uint32_t& value) {
+        const auto [rest, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
+        return error == std::errc() && rest == digits.data() + digits.size();
+      };
+      std::pair<std::uint32_t, std::uint32_t> range;
+      if (!number(item.substr(0, dash), range.first) ||
+          !number(dash == item.npos ? item : item.substr(dash + 1), range.second) || range.first > range.second)
+        return fail(ErrorKind::usage, "--attention {}: layers '{}', expected such as 0-4,7", text, item);
+      result.layers.push_back(range);
+    }
+    text.remove_prefix(end + 1);
+  }
+  TOME_ASSIGN(result.pattern, parse_pattern(text));
+  return result;
+}
+
 std::string describe_pattern(const PatternOptions& options) {
   const Kind& kind = kind_of(options.kind);
   std::string text(kind.name);
@@ -128,6 +154,7 @@ std::string describe_pattern(const PatternOptions& options) {
                           : key == "sinks"   ? options.sinks
                           : key == "globals" ? options.globals
                           : key == "random"  ? options.random
+                          : key == "pages"   ? options.pages
                                              : options.seed);
   }
   return text;
@@ -176,6 +203,8 @@ std::uint64_t AttentionPattern::window_begin(std::uint64_t query) const {
       const std::uint64_t block = query / kPage;
       return block + 1 > options_.window ? (block + 1 - options_.window) * kPage : 0;
     }
+    case PatternKind::page_top_k:
+      return 0;
     default:
       return query + 1 > options_.window ? query + 1 - options_.window : 0;
   }

@@ -10,17 +10,20 @@
 //                                everything (arXiv 2007.14062). Random: one in each of R equal parts of what is left
 //   window_v3:c=C                overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys
 //                                back, ⌈√n⌉ globals and the first 64 keys: Tome's definition (docs/attention.md)
+//   page_top_k:pages=K           not a set of keys but a choice of them: the first page, the last ones, and the K pages
+//                                of 64 keys whose bounds promise most (Quest, arXiv 2406.10774; flash.h)
 #include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
 
 namespace tome {
 
-enum class PatternKind { full, window, streaming, longformer, bigbird, window_v3 };
+enum class PatternKind { full, window, streaming, longformer, bigbird, window_v3, page_top_k };
 
 /// What the user asks for; a text of n tokens makes an AttentionPattern of it.
 struct PatternOptions {
@@ -29,11 +32,20 @@ struct PatternOptions {
   std::uint64_t sinks = 0;    ///< streaming
   std::uint64_t globals = 0;  ///< longformer
   std::uint64_t random = 0, seed = 0;
-  double c = 0;  ///< window_v3
+  double c = 0;             ///< window_v3
+  std::uint64_t pages = 0;  ///< page_top_k
 };
 
 /// Errors: usage, naming what was found and what was expected.
 Result<PatternOptions> parse_pattern(std::string_view text);
+/// A pattern for some layers: `LAYERS=PATTERN` with LAYERS as 0-4,7; without LAYERS= it is for every full-attention
+/// one.
+struct LayerPattern {
+  std::vector<std::pair<std::uint32_t, std::uint32_t>> layers;  ///< first and last; empty: all
+  PatternOptions pattern;
+};
+/// Errors: usage.
+Result<LayerPattern> parse_layer_pattern(std::string_view text);
 /// As parse_pattern takes it, every setting told.
 std::string describe_pattern(const PatternOptions& options);
 
@@ -48,6 +60,8 @@ class AttentionPattern {
   std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
   /// No key before this one is seen by `query` or a later query.
   std::uint64_t first_key(std::uint64_t query) const;
+  /// Pages that a query tile chooses for itself; 0: the pattern is a set of keys. Then it shows every key.
+  std::uint64_t top_pages() const { return options_.pages; }
   const std::string& description() const { return description_; }
 
  private:

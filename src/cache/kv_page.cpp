@@ -1,5 +1,6 @@
 #include "cache/kv_page.h"
 
+#include <array>
 #include <cstring>
 
 #include "base/check.h"
@@ -8,18 +9,57 @@
 namespace tome {
 namespace {
 
-std::uint16_t* halves(std::byte* at) { return reinterpret_cast<std::uint16_t*>(at); }
-const std::uint16_t* halves(const std::byte* at) { return reinterpret_cast<const std::uint16_t*>(at); }
-float* floats(std::byte* at) { return reinterpret_cast<float*>(at); }
-const float* floats(const std::byte* at) { return reinterpret_cast<const float*>(at); }
+constexpr std::size_t kPanel = kPageKeys * 64;                 ///< elements of a value panel
+constexpr std::size_t kQ8PanelBytes = kPanel + kPageKeys * 4;  ///< with its scales
+constexpr std::size_t kQ8Block = 34;                           ///< bytes of 32 values: an fp16 scale and the codes
+constexpr std::uint32_t kMostDims = 1024;
 
-/// Index of (key slot, dim) in the bf16 value panels.
-std::size_t bf16_value_index(std::size_t slot, std::size_t dim) {
-  return dim / 64 * kPageKeys * 64 + (slot / 2 * 64 + dim % 64) * 2 + slot % 2;
+/// Index of (key slot, dim) among panels of pairs (bf16, f16) and of single elements (f32).
+std::size_t pair_key(std::size_t slot, std::size_t dim) { return (dim / 2 * kPageKeys + slot) * 2 + dim % 2; }
+std::size_t pair_value(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kPanel + (slot / 2 * 64 + dim % 64) * 2 + slot % 2;
 }
-std::size_t f32_value_index(std::size_t slot, std::size_t dim) {
-  return dim / 64 * kPageKeys * 64 + slot * 64 + dim % 64;
+std::size_t single_key(std::size_t slot, std::size_t dim) { return dim * kPageKeys + slot; }
+std::size_t single_value(std::size_t slot, std::size_t dim) { return dim / 64 * kPanel + slot * 64 + dim % 64; }
+/// Offsets in bytes for q8_0.
+std::size_t q8_key_code(std::size_t slot, std::size_t dim) { return (dim / 4 * kPageKeys + slot) * 4 + dim % 4; }
+std::size_t q8_key_scale(std::size_t dims, std::size_t slot, std::size_t dim) {
+  return dims * kPageKeys + (dim / 32 * kPageKeys + slot) * 2;
 }
+std::size_t q8_value_code(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kQ8PanelBytes + ((slot / 2 * 4 + dim % 64 / 16) * 2 + slot % 2) * 16 + dim % 16;
+}
+std::size_t q8_value_scale(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kQ8PanelBytes + kPanel + (slot * 2 + dim % 64 / 32) * 2;
+}
+
+struct Head {
+  const std::byte *keys, *values;
+};
+Head head_of(const KvLayout& layout, const std::byte* page, std::uint32_t head) {
+  const std::byte* keys = page + (layout.key_bytes() + layout.value_bytes()) * head;
+  return {keys, keys + layout.key_bytes()};
+}
+
+template <class T>
+T element(const std::byte* from, std::size_t index) {
+  T value;
+  std::memcpy(&value, from + index * sizeof(T), sizeof(T));
+  return value;
+}
+template <class T>
+void put(std::byte* to, std::size_t index, T value) {
+  std::memcpy(to + index * sizeof(T), &value, sizeof(T));
+}
+
+/// read(slot, dim) for every slot and dimension, as rows.
+template <class Read>
+void read_rows(std::size_t dims, float* rows, const Read& read) {
+  for (std::size_t slot = 0; slot < kPageKeys; ++slot)
+    for (std::size_t dim = 0; dim < dims; ++dim) rows[slot * dims + dim] = read(slot, dim);
+}
+
+float half(std::uint16_t bits) { return f16_to_f32(bits); }
 
 }  // namespace
 
@@ -28,6 +68,8 @@ Result<KvLayout> KvLayout::create(DType type, std::uint32_t kv_heads, std::uint3
   if (type != DType::f32 && type != DType::bf16 && type != DType::f16 && type != DType::q8_0)
     return fail(ErrorKind::unsupported, "--kv-type: found {}, expected f32, bf16, f16 or q8_0", dtype_name(type));
   if (head_dim % 2 != 0) return fail(ErrorKind::unsupported, "head_dim {}: keys and values need an even one", head_dim);
+  if (head_dim > kMostDims)
+    return fail(ErrorKind::unsupported, "head_dim {}: at most {} are supported", head_dim, kMostDims);
   if (type == DType::q8_0 && head_dim % 32 != 0)
     return fail(ErrorKind::unsupported, "--kv-type q8_0: head_dim {} is not a multiple of 32", head_dim);
   return KvLayout{type, kv_heads, head_dim, parts};
@@ -36,9 +78,7 @@ Result<KvLayout> KvLayout::create(DType type, std::uint32_t kv_heads, std::uint3
 std::size_t KvLayout::key_bytes() const { return kPageKeys * row_bytes(type, head_dim); }
 
 std::size_t KvLayout::value_bytes() const {
-  if (parts == KvParts::keys) return 0;
-  const bool panels = type == DType::f32 || type == DType::bf16;
-  return kPageKeys * row_bytes(type, panels ? value_panels() * 64u : head_dim);
+  return parts == KvParts::keys ? 0 : kPageKeys * row_bytes(type, value_panels() * 64u);
 }
 
 void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key,
@@ -49,54 +89,80 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
   const bool with_value = layout.parts == KvParts::keys_and_values;
   switch (layout.type) {
     case DType::bf16:
-      for (std::size_t dim = 0; dim < dims; dim += 2) {
-        std::uint16_t* to = halves(keys) + (dim / 2 * kPageKeys + slot) * 2;
-        to[0] = f32_to_bf16(key[dim]);
-        to[1] = f32_to_bf16(key[dim + 1]);
-      }
+    case DType::f16: {
+      const auto convert = layout.type == DType::bf16 ? f32_to_bf16 : f32_to_f16;
+      for (std::size_t dim = 0; dim < dims; ++dim) put(keys, pair_key(slot, dim), convert(key[dim]));
       for (std::size_t dim = 0; with_value && dim < dims; ++dim)
-        halves(values)[bf16_value_index(slot, dim)] = f32_to_bf16(value[dim]);
+        put(values, pair_value(slot, dim), convert(value[dim]));
       return;
+    }
     case DType::f32:
-      for (std::size_t dim = 0; dim < dims; ++dim) floats(keys)[dim * kPageKeys + slot] = key[dim];
-      for (std::size_t dim = 0; with_value && dim < dims; ++dim)
-        floats(values)[f32_value_index(slot, dim)] = value[dim];
+      for (std::size_t dim = 0; dim < dims; ++dim) put(keys, single_key(slot, dim), key[dim]);
+      for (std::size_t dim = 0; with_value && dim < dims; ++dim) put(values, single_value(slot, dim), value[dim]);
       return;
-    default:
-      CHECK(kernels::quantize_row(layout.type, key, dims, keys + slot * row_bytes(layout.type, dims)));
-      if (with_value)
-        CHECK(kernels::quantize_row(layout.type, value, dims, values + slot * row_bytes(layout.type, dims)));
+    default: {
+      std::array<std::byte, kMostDims / 32 * kQ8Block> blocks;
+      CHECK(kernels::quantize_row(DType::q8_0, key, dims, blocks.data()));
+      for (std::size_t dim = 0; dim < dims; ++dim) {
+        const std::byte* block = blocks.data() + dim / 32 * kQ8Block;
+        keys[q8_key_code(slot, dim)] = block[2 + dim % 32] ^ std::byte{0x80};
+        if (dim % 32 == 0) std::memcpy(keys + q8_key_scale(dims, slot, dim), block, 2);
+      }
+      if (!with_value) return;
+      CHECK(kernels::quantize_row(DType::q8_0, value, dims, blocks.data()));
+      for (std::size_t dim = 0; dim < dims; ++dim) {
+        const std::byte* block = blocks.data() + dim / 32 * kQ8Block;
+        values[q8_value_code(slot, dim)] = block[2 + dim % 32];
+        if (dim % 32 == 0) std::memcpy(values + q8_value_scale(slot, dim), block, 2);
+      }
+    }
   }
 }
 
 void read_keys(const KvLayout& layout, const std::byte* page, std::uint32_t head, float* rows) {
-  const std::byte* keys = page + (layout.key_bytes() + layout.value_bytes()) * head;
+  const std::byte* keys = head_of(layout, page, head).keys;
   const std::size_t dims = layout.head_dim;
-  for (std::size_t slot = 0; slot < kPageKeys; ++slot) {
-    float* row = rows + slot * dims;
-    if (layout.type == DType::bf16) {
-      for (std::size_t dim = 0; dim < dims; ++dim)
-        row[dim] = bf16_to_f32(halves(keys)[(dim / 2 * kPageKeys + slot) * 2 + dim % 2]);
-    } else if (layout.type == DType::f32) {
-      for (std::size_t dim = 0; dim < dims; ++dim) row[dim] = floats(keys)[dim * kPageKeys + slot];
-    } else {
-      kernels::dequantize_row(layout.type, keys + slot * row_bytes(layout.type, dims), dims, row);
-    }
+  switch (layout.type) {
+    case DType::bf16:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return bf16_to_f32(element<std::uint16_t>(keys, pair_key(slot, dim)));
+      });
+    case DType::f16:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return half(element<std::uint16_t>(keys, pair_key(slot, dim)));
+      });
+    case DType::f32:
+      return read_rows(dims, rows,
+                       [&](std::size_t slot, std::size_t dim) { return element<float>(keys, single_key(slot, dim)); });
+    default:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return static_cast<float>(static_cast<int>(keys[q8_key_code(slot, dim)]) - 128) *
+               half(element<std::uint16_t>(keys + q8_key_scale(dims, slot, dim), 0));
+      });
   }
 }
 
 void read_values(const KvLayout& layout, const std::byte* page, std::uint32_t head, float* rows) {
-  const std::byte* values = page + (layout.key_bytes() + layout.value_bytes()) * head + layout.key_bytes();
+  const std::byte* values = head_of(layout, page, head).values;
   const std::size_t dims = layout.head_dim;
-  for (std::size_t slot = 0; slot < kPageKeys; ++slot) {
-    float* row = rows + slot * dims;
-    if (layout.type == DType::bf16) {
-      for (std::size_t dim = 0; dim < dims; ++dim) row[dim] = bf16_to_f32(halves(values)[bf16_value_index(slot, dim)]);
-    } else if (layout.type == DType::f32) {
-      for (std::size_t dim = 0; dim < dims; ++dim) row[dim] = floats(values)[f32_value_index(slot, dim)];
-    } else {
-      kernels::dequantize_row(layout.type, values + slot * row_bytes(layout.type, dims), dims, row);
-    }
+  switch (layout.type) {
+    case DType::bf16:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return bf16_to_f32(element<std::uint16_t>(values, pair_value(slot, dim)));
+      });
+    case DType::f16:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return half(element<std::uint16_t>(values, pair_value(slot, dim)));
+      });
+    case DType::f32:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return element<float>(values, single_value(slot, dim));
+      });
+    default:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return static_cast<float>(static_cast<std::int8_t>(values[q8_value_code(slot, dim)])) *
+               half(element<std::uint16_t>(values + q8_value_scale(slot, dim), 0));
+      });
   }
 }
 

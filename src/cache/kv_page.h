@@ -1,9 +1,10 @@
 #pragma once
 // The layout of 64 consecutive keys and values of one layer, written once at append time in the form that the product
 // reads. Per KV head: keys, then values.
-//   bf16: keys [head_dim / 2][64 keys][2], values ⌈head_dim / 64⌉ × [32 key pairs][64 dims][2]  (bf16 panels)
-//   f32:  keys [head_dim][64 keys],        values ⌈head_dim / 64⌉ × [64 keys][64 dims]          (f32 panels)
-//   f16, q8_0: rows [64 keys][head_dim] of that type; turned into panels tile by tile when read.
+//   bf16, f16: keys [head_dim / 2][64 keys][2], values ⌈head_dim / 64⌉ × [32 key pairs][64 dims][2]
+//   f32:       keys [head_dim][64 keys],        values ⌈head_dim / 64⌉ × [64 keys][64 dims]
+//   q8_0:      keys [head_dim / 4][64 keys][4] of code + 128, then fp16 scales [head_dim / 32][64 keys];
+//              values ⌈head_dim / 64⌉ × ([32 key pairs][4][2 keys][16 dims] codes, then fp16 scales [64 keys][2])
 // Slots not yet written are zero: finite, and masked by visibility. A layer whose values nobody reads (a skim's last
 // one) keeps keys only.
 #include <cstddef>
@@ -24,8 +25,8 @@ struct KvLayout {
   std::uint32_t head_dim = 0;
   KvParts parts = KvParts::keys_and_values;
 
-  /// Errors: unsupported for a type other than f32, bf16, f16, q8_0, an odd head_dim, or q8_0 when 32 does not divide
-  /// it.
+  /// Errors: unsupported for a type other than f32, bf16, f16, q8_0, a head_dim that is odd or above 1024, or q8_0 when
+  /// 32 does not divide it.
   static Result<KvLayout> create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim,
                                  KvParts parts = KvParts::keys_and_values);
   std::uint32_t value_panels() const { return (head_dim + 63) / 64; }

@@ -17,7 +17,7 @@ namespace tome {
 namespace {
 
 constexpr char kMagic[8] = {'T', 'O', 'M', 'E', 'S', 'N', 'A', 'P'};
-constexpr std::uint32_t kVersion = 1;
+constexpr std::uint32_t kVersion = 2;  ///< 2: pages of f16 and q8_0 lie as panels
 constexpr std::uint64_t kAlignment = 4096;
 
 std::uint64_t padded(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }

@@ -3,6 +3,7 @@
 #include <chrono>
 
 #include "base/rng.h"
+#include "cli/bench_kv.h"
 #include "cli/commands.h"
 #include "cli/console.h"
 #include "cli/flags.h"
@@ -117,7 +118,8 @@ Command add_bench(CLI::App& program) {
       ->capture_default_str();
   app->add_flag("--json", flags->json, "every time, as JSON");
   app->footer("Example:\n  tome bench -m gemma3-270m -p 512,4096 -n 64 -d 0,4096");
-  return {app, [flags] { return run_bench(*flags); }};
+  const Command kv = add_bench_kv(*app);
+  return {app, [flags, kv] { return kv.app->parsed() ? kv.run() : run_bench(*flags); }};
 }
 
 }  // namespace tome::cli

@@ -134,12 +134,18 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->capture_default_str()
       ->group(group);
   app.add_option("--attention", flags.attention,
-                 "what the full-attention layers see: full, window:N, streaming:sinks=S,window=N, "
-                 "longformer:window=N,globals=G, bigbird:window=B,random=R,seed=S, window_v3:c=C")
-      ->capture_default_str()
+                 "what the full-attention layers see: full (default), window:N, streaming:sinks=S,window=N, "
+                 "longformer:window=N,globals=G, bigbird:window=B,random=R,seed=S, window_v3:c=C, page_top_k:pages=K; "
+                 "or some of them: 0-4,7=window:N (may be repeated)")
+      ->allow_extra_args(false)
       ->group(group);
   app.add_option("--kv-type", flags.kv_type, "keys and values as bf16, f16, q8_0 or f32 (default bf16)")
       ->check(CLI::IsMember({"bf16", "f16", "q8_0", "f32"}))
+      ->group(group);
+  app.add_option("--attention-precision", flags.attention_precision,
+                 "scores from bf16, or from int8: faster, not exact, needs --kv-type q8_0")
+      ->check(CLI::IsMember({"bf16", "int8"}))
+      ->capture_default_str()
       ->group(group);
   app.add_option("--precision", flags.precision, "native, or fp32: the reference path")
       ->check(CLI::IsMember({"native", "fp32"}))
@@ -158,7 +164,12 @@ Result<EngineOptions> engine_options(const ModelFlags& flags) {
   TOME_ASSIGN(options.model, resolve_model(flags.model));
   options.threads = flags.threads;
   options.chunk = flags.chunk;
-  TOME_ASSIGN(options.attention, parse_pattern(flags.attention));
+  for (const std::string& text : flags.attention) {
+    TOME_ASSIGN(LayerPattern pattern, parse_layer_pattern(text));
+    options.attention.push_back(std::move(pattern));
+  }
+  options.attention_precision =
+      flags.attention_precision == "int8" ? AttentionPrecision::int8 : AttentionPrecision::bf16;
   options.map_weights = flags.mmap;
   options.precision = flags.precision == "fp32" ? Precision::fp32 : Precision::native;
   const std::string kv_default = options.precision == Precision::fp32 ? "f32" : "bf16";

@@ -35,7 +35,8 @@ struct ModelFlags {
   int threads = 0;
   std::uint32_t chunk = 512;
   std::string kv_type;
-  std::string attention = "full";
+  std::vector<std::string> attention;
+  std::string attention_precision = "bf16";
   std::string precision = "native";
   bool mmap = false;
   PositionFlags positions;

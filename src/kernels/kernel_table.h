@@ -38,7 +38,6 @@ struct PanelProduct {
 /// One step of online softmax (FlashAttention-2, section 3.1) in base 2 over a tile of scores that already carry
 /// scale · log2 e. Masked scores are −inf. Rows whose maximum grew by at most 8 keep their old reference (exact, as the
 /// reference point cancels at the end); others rescale `output` and the running sum.
-template <class Element>
 struct SoftmaxTile {
   float* scores;  ///< [rows, keys], row stride `score_stride`; keys is a multiple of 16
   std::size_t score_stride;
@@ -47,9 +46,41 @@ struct SoftmaxTile {
   float* sum;        ///< [rows]
   float* output;     ///< [rows, output_columns] fp32 accumulators
   std::size_t output_stride;
-  int output_columns;      ///< a multiple of 16
-  Element* probabilities;  ///< [rows, keys] 2^(score − reference), row stride `probability_stride`
+  int output_columns;    ///< a multiple of 16
+  float* probabilities;  ///< [rows, keys] 2^(score − reference), row stride `probability_stride`
   std::size_t probability_stride;
+};
+
+inline constexpr int kStepPages = 4;  ///< pages of 64 keys that an AttentionStep takes at most
+
+/// One step of flash attention from scores to output: a few pages of 64 keys against the rows of a query tile.
+/// Probabilities are 2^(score − reference), rounded to bf16; a row's reference is the (rounded up) maximum of the first
+/// page of which it saw anything, raised when a later one would outgrow fp32's range or, where a page is looked at
+/// closely, by more than 8. It cancels at the end: output / Σ sum, LSE₂ = reference + log2 Σ sum.
+struct AttentionStep {
+  const std::uint16_t* queries;  ///< [rows, dims] bf16, carrying scale · log2 e
+  int rows;
+  int dims;                          ///< even
+  int pages;                         ///< 1 … kStepPages
+  const std::uint16_t* const* keys;  ///< [pages] panels of [dims / 2][64][2]
+  /// int8: scores are query_scales[row] · Σ_block key_scales[block][key] · (Σ codes of both + query_offsets[row,
+  /// block]) over blocks of 32 dimensions. `queries` and `keys` are not read then.
+  const std::int8_t* queries_8 = nullptr;       ///< [rows, dims]
+  const float* query_scales = nullptr;          ///< [rows]
+  const std::int32_t* query_offsets = nullptr;  ///< [rows, dims / 32] −128 · Σ queries_8
+  const std::byte* const* keys_8 = nullptr;     ///< [pages] [dims / 4][64][4] of code + 128
+  const float* const* key_scales = nullptr;     ///< [pages] [dims / 32][64]
+  const std::uint16_t* const* values;           ///< [pages] value_panels consecutive panels of [32][64][2]
+  int value_panels;                             ///< ⌈dims / 64⌉
+  const std::uint64_t* const* visible;  ///< [pages] words [rows], bit k: the row sees key k; nullptr: all rows see all
+  /// [pages_ahead] what the next step will read, to be asked for while this one computes: as many bytes as a page's
+  /// panels have here. values_ahead[…] may be nullptr.
+  const std::byte* const* keys_ahead = nullptr;
+  const std::byte* const* values_ahead = nullptr;
+  int pages_ahead = 0;
+  float* output;     ///< [rows, 64 · value_panels] accumulators
+  float* reference;  ///< [rows], −inf before the first key
+  float* sum;        ///< [rows, 16]; the lanes of a row add up to its sum
 };
 
 /// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout. How rows are grouped does not
@@ -72,8 +103,9 @@ struct KernelTable {
 
   void (*panel_product_f32)(const PanelProduct<float>&);
   void (*panel_product_bf16)(const PanelProduct<std::uint16_t>&);
-  void (*softmax_tile_f32)(const SoftmaxTile<float>&);
-  void (*softmax_tile_bf16)(const SoftmaxTile<std::uint16_t>&);
+  void (*softmax_tile_f32)(const SoftmaxTile&);
+  void (*attention_step_bf16)(const AttentionStep&);
+  void (*attention_step_int8)(const AttentionStep&);
   /// 64 weight rows (fewer: the rest is zero) of `k` values, row stride `row_stride` bytes, to one panel.
   void (*pack_panel_f32)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
   void (*pack_panel_bf16)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
@@ -85,6 +117,13 @@ struct KernelTable {
   void (*gated_silu)(const float* gate, const float* up, int count, float* y);
   void (*gated_gelu_tanh)(const float* gate, const float* up, int count, float* y);
   void (*to_bf16)(const float* x, std::size_t count, std::uint16_t* y);
+  void (*f16_to_bf16)(const std::uint16_t* x, std::size_t count, std::uint16_t* y);
+  /// 64 keys of 8 bits to one bf16 panel [dims / 2][64][2]. keys: [dims / 4][64][4] of value + 128, then fp16 scales
+  /// [dims / 32][64]. dims: a multiple of 32.
+  void (*unpack_q8_keys)(const std::byte* keys, int dims, std::uint16_t* panel);
+  /// 64 dimensions of 64 values of 8 bits to one bf16 panel [32][64][2]. values: [32 pairs][4][2][16] (16 dimensions of
+  /// one, then of the other value of a pair), then fp16 scales [64][2], one for each 32 dimensions.
+  void (*unpack_q8_values)(const std::byte* values, std::uint16_t* panel);
   /// Rotates (x[i], x[i + half]) by (cosine[i], sine[i]), in place.
   void (*rotate_halves)(float* x, const float* cosine, const float* sine, int half);
 

@@ -279,9 +279,16 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
     request.query_stride = query_width;
     request.first_position = run.position;
     request.tokens = run.count;
-    request.visible = {cache.window(), plan.parts[part].keys, local ? nullptr : pattern_.get()};
+    request.visible = {cache.window(), plan.parts[part].keys, patterns_.empty() ? nullptr : patterns_[layer].get()};
+    if (request.visible.pattern != nullptr && request.visible.pattern->top_pages() > 0) {
+      if (cache.window() == 0 && with_values) {  // a skim's lower layers see a window, its last one is not attended to
+        request.top_pages = request.visible.pattern->top_pages();
+        request.bounds = &run.sequence->bounds(layer);
+      }
+      request.visible.pattern = nullptr;
+    }
     if (!stored_rotated) request.rotation = {&plan.parts[part], &rows[part]};
-    request.fp32 = options_.fp32;
+    request.precision = options_.fp32 ? AttentionPrecision::fp32 : options_.attention;
     requests.push_back(request);
   }
   return requests;
@@ -313,9 +320,15 @@ void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> pro
 void Decoder::probe(const std::vector<AttentionRequest>& requests, HeadProbe& wanted, const Run& run,
                     const float* lse) {
   wanted.probabilities.resize(run.position + static_cast<std::uint64_t>(run.count), 0.0f);
-  for (const AttentionRequest& request : requests)
-    add_attention_probabilities(request, wanted.head, lse, static_cast<int>(wanted.first) - run.first,
-                                static_cast<int>(wanted.last) - run.first, wanted.probabilities, scratch_->attention);
+  const int first = static_cast<int>(wanted.first) - run.first, last = static_cast<int>(wanted.last) - run.first;
+  for (const AttentionRequest& request : requests) {
+    if (request.top_pages > 0) {  // the pass knows its chosen pages only; evidence is of all keys
+      scratch_->part_lse.reserve(static_cast<std::size_t>(run.count) * request.shape.heads);
+      attention_lse(request, wanted.head, first, last, scratch_->part_lse.data(), scratch_->attention);
+      lse = scratch_->part_lse.data();
+    }
+    add_attention_probabilities(request, wanted.head, lse, first, last, wanted.probabilities, scratch_->attention);
+  }
 }
 
 void Decoder::feed_forward(std::size_t layer, int tokens) {

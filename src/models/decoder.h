@@ -28,6 +28,7 @@ class Decoder {
  public:
   struct Options {
     bool fp32 = false;  ///< the reference path: fp32 products, weights dequantised row by row
+    AttentionPrecision attention = AttentionPrecision::bf16;  ///< of the native path
   };
   Decoder(DecoderWeights weights, const Options& options);
   ~Decoder();
@@ -35,8 +36,8 @@ class Decoder {
   const ModelConfig& config() const;
   /// Positions of full-attention and of sliding-window layers, from now on. Plans are copied.
   void set_positions(const PositionPlan& full, const PositionPlan& local);
-  /// Which keys the full-attention layers see from now on; nullptr: all.
-  void set_pattern(std::shared_ptr<const AttentionPattern> pattern) { pattern_ = std::move(pattern); }
+  /// Which keys each layer sees from now on, of those that its window shows; nullptr: all. patterns: [layers], or none.
+  void set_patterns(std::vector<std::shared_ptr<const AttentionPattern>> patterns) { patterns_ = std::move(patterns); }
   /// A state for one sequence; how deep it is read is the state's. Errors: as KvLayout::create; usage for a layer that
   /// is not there.
   Result<SequenceState> new_state(DType kv_type, const ReadingDepth& depth = {}) const;
@@ -63,7 +64,7 @@ class Decoder {
   DecoderWeights weights_;
   Options options_;
   PositionPlan plans_[2];  // [full, local]
-  std::shared_ptr<const AttentionPattern> pattern_;
+  std::vector<std::shared_ptr<const AttentionPattern>> patterns_;
   std::unique_ptr<Scratch> scratch_;
 };
 

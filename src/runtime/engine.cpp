@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/cpu_features.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
 #include "runtime/engine_parts.h"
 #include "runtime/memory_at_hand.h"
 
@@ -23,6 +26,39 @@ WeightStorage weight_storage(const EngineOptions& options, const ModelFile& mode
   return WeightStorage::mapped;
 }
 
+/// [layers], and told in `description`.
+Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(const ModelConfig& config,
+                                                                            const std::vector<LayerPattern>& wanted,
+                                                                            std::uint64_t needed,
+                                                                            std::string& description) {
+  std::vector<std::shared_ptr<const AttentionPattern>> patterns(config.layers);
+  for (const LayerPattern& choice : wanted) {
+    const auto pattern = AttentionPattern::create(choice.pattern, needed);
+    std::string layers;
+    for (const auto& [first, last] : choice.layers) {
+      if (last >= config.layers)
+        return fail(ErrorKind::usage, "--attention: layer {}, expected 0 to {}", last, config.layers - 1);
+      for (std::uint32_t layer = first; layer <= last; ++layer) {
+        if (config.local_layers[layer])
+          return fail(ErrorKind::usage,
+                      "--attention: layer {} has a window of its own, expected a full-attention layer", layer);
+        patterns[layer] = pattern;
+      }
+      layers += fmt::format("{}{}-{}", layers.empty() ? " of layers " : ",", first, last);
+    }
+    const auto is_local = [](bool local) { return local; };
+    if (pattern != nullptr && choice.layers.empty() &&
+        std::all_of(config.local_layers.begin(), config.local_layers.end(), is_local))
+      return fail(ErrorKind::usage, "--attention {}: every layer of the model has a window of its own",
+                  pattern->description());
+    for (std::size_t layer = 0; choice.layers.empty() && layer < patterns.size(); ++layer)
+      if (!config.local_layers[layer]) patterns[layer] = pattern;
+    if (pattern != nullptr || !layers.empty())
+      description += fmt::format("; attention{} {}", layers, pattern == nullptr ? "full" : pattern->description());
+  }
+  return patterns;
+}
+
 }  // namespace
 
 Engine::Engine() : parts_(std::make_unique<Parts>()) {}
@@ -36,11 +72,21 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
   Parts& parts = *engine->parts_;
   parts.options = options;
   if (options.precision == Precision::fp32) parts.options.kv_type = DType::f32;
+  if (parts.options.attention_precision == AttentionPrecision::int8) {
+    if (parts.options.kv_type != DType::q8_0)
+      return fail(ErrorKind::usage, "--attention-precision int8: found --kv-type {}, expected q8_0",
+                  dtype_name(parts.options.kv_type));
+    if (!kernels::kernels().bf16_products)
+      return fail(ErrorKind::unsupported,
+                  "--attention-precision int8: this machine has {}, expected AVX-512 with BF16 and VNNI",
+                  isa_name(active_isa()));
+  }
   TOME_ASSIGN(parts.model, open_model_file(options.model));
   TOME_ASSIGN(parts.tokenizer, Tokenizer::create(parts.model->tokenizer));
   TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model, weight_storage(options, *parts.model)));
-  parts.decoder =
-      std::make_unique<Decoder>(std::move(weights), Decoder::Options{.fp32 = options.precision == Precision::fp32});
+  parts.decoder = std::make_unique<Decoder>(
+      std::move(weights),
+      Decoder::Options{.fp32 = options.precision == Precision::fp32, .attention = parts.options.attention_precision});
   TOME_TRY(parts.decoder->new_state(parts.options.kv_type));
   // Settings that do not suit the trained window may suit the length that fit() is told: refused by new_session if not.
   if (const Status native = engine->fit(parts.model->config.context_length); !native) {
@@ -63,9 +109,23 @@ Status Engine::fit(std::uint64_t needed) {
   auto plans = std::make_shared<PositionPlans>();
   TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
   plans->local = plan_local_positions(config);
-  plans->pattern = AttentionPattern::create(parts_->options.attention, needed);
+  std::string attention;
+  TOME_ASSIGN(plans->patterns, layer_patterns(config, parts_->options.attention, needed, attention));
   plans->fingerprint = plans->full.fingerprint();
-  if (plans->pattern != nullptr) plans->fingerprint += "; attention " + plans->pattern->description();
+  if (parts_->options.attention_precision == AttentionPrecision::int8) {
+    if (!plans->full.keys_stored_rotated())
+      return fail(ErrorKind::usage,
+                  "--attention-precision int8: found --rope-scaling {}, expected a method that stores rotated keys",
+                  scaling_method_name(options.method));
+    plans->fingerprint += "; attention in int8";
+  }
+  const bool choosing = std::any_of(plans->patterns.begin(), plans->patterns.end(),
+                                    [](const auto& pattern) { return pattern != nullptr && pattern->top_pages() > 0; });
+  if (choosing && !plans->full.keys_stored_rotated())
+    return fail(ErrorKind::usage,
+                "--attention page_top_k: found --rope-scaling {}, expected a method that stores rotated keys",
+                scaling_method_name(options.method));
+  plans->fingerprint += attention;
   parts_->plans = std::move(plans);
   return {};
 }

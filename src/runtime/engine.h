@@ -30,7 +30,10 @@ struct EngineOptions {
   std::uint32_t chunk = 512;    ///< tokens per forward pass while prefilling (-ub)
   PositionOptions positions;    ///< method none with automatic = true: decided by fit()
   bool automatic_positions = true;
-  PatternOptions attention;  ///< of the full-attention layers; a text's length is what fit() is told
+  /// int8: Q·Kᵀ from 8-bit codes, faster and not exact; needs kv_type q8_0.
+  AttentionPrecision attention_precision = AttentionPrecision::bf16;
+  /// Of the full-attention layers, later ones before earlier ones; none: full. A text's length is what fit() is told.
+  std::vector<LayerPattern> attention;
 };
 
 /// One (layer, head) whose attention probabilities are wanted (evidence.md).

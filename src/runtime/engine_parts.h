@@ -11,8 +11,8 @@ namespace tome {
 
 struct PositionPlans {
   PositionPlan full, local;
-  std::shared_ptr<const AttentionPattern> pattern;  ///< of the full-attention layers; nullptr: all keys
-  std::string fingerprint;                          ///< of all of it
+  std::vector<std::shared_ptr<const AttentionPattern>> patterns;  ///< [layers]; nullptr: all keys
+  std::string fingerprint;                                        ///< of all of it
 };
 
 struct Engine::Parts {
@@ -28,7 +28,7 @@ struct Engine::Parts {
   void use(const std::shared_ptr<const PositionPlans>& wanted) {
     if (active_plans == wanted) return;
     decoder->set_positions(wanted->full, wanted->local);
-    decoder->set_pattern(wanted->pattern);
+    decoder->set_patterns(wanted->patterns);
     active_plans = wanted;
   }
 };

@@ -5,6 +5,8 @@
 
 #include <cmath>
 #include <limits>
+#include <memory>
+#include <tuple>
 #include <vector>
 
 #include "attention/partial_merge.h"
@@ -21,7 +23,7 @@ struct Case {
   int tokens = 20;
   VisibleKeys visible = {};
   DType type = DType::bf16;
-  bool fp32 = false;
+  AttentionPrecision precision = AttentionPrecision::bf16;
   float spread = 1.0f;
 };
 
@@ -63,7 +65,7 @@ AttentionRequest request_of(const Case& c, const Made& made) {
   r.first_position = c.keys - static_cast<std::uint64_t>(c.tokens);
   r.tokens = c.tokens;
   r.visible = c.visible;
-  r.fp32 = c.fp32;
+  r.precision = c.precision;
   return r;
 }
 
@@ -119,6 +121,39 @@ void expect_oracle(const Case& c, const Made& made, const Answer& got, double to
   }
 }
 
+/// One row in fp64, and as plain attention in bf16 gives it: inputs, scores, probabilities and output rounded to bf16.
+struct RowTruth {
+  std::vector<double> exact, low_precision;
+};
+RowTruth row_truth(const Case& c, const Made& made, int token, std::uint32_t head) {
+  const AttentionRequest r = request_of(c, made);
+  const std::size_t dims = c.head_dim, kv_width = c.kv_heads * dims, kv = head / (c.heads / c.kv_heads) * dims;
+  const float* q = made.queries.data() + static_cast<std::size_t>(token) * c.heads * dims + head * dims;
+  const KeyInterval seen = c.visible.of(r.first_position + static_cast<std::uint64_t>(token));
+  const auto low = [](double v) { return static_cast<double>(bf16_to_f32(f32_to_bf16(static_cast<float>(v)))); };
+  RowTruth truth{std::vector<double>(dims), std::vector<double>(dims)};
+  for (const bool rounded : {false, true}) {
+    const auto value = [&](double v) { return rounded ? low(v) : v; };
+    std::vector<double> scores;
+    double highest = -std::numeric_limits<double>::infinity(), total = 0;
+    for (std::uint64_t key = seen.begin; key < seen.end; ++key) {
+      double score = 0;
+      for (std::size_t d = 0; d < dims; ++d)
+        score += value(static_cast<double>(q[d])) * value(static_cast<double>(made.keys[key * kv_width + kv + d]));
+      scores.push_back(value(score * static_cast<double>(r.shape.score_scale)));
+      highest = std::max(highest, scores.back());
+    }
+    for (double& score : scores) total += score = std::exp(score - highest);
+    for (std::size_t d = 0; d < dims; ++d) {
+      double sum = 0;
+      for (std::size_t i = 0; i < scores.size(); ++i)
+        sum += value(scores[i] / total) * value(static_cast<double>(made.values[(seen.begin + i) * kv_width + kv + d]));
+      (rounded ? truth.low_precision : truth.exact)[d] = value(sum);
+    }
+  }
+  return truth;
+}
+
 void check(const Case& c, double tolerance) {
   const Made made = make(c);
   expect_oracle(c, made, run(request_of(c, made)), tolerance);
@@ -135,7 +170,7 @@ TEST(FlashAttention, equals_a_dense_fp64_oracle_at_odd_lengths_head_groups_and_d
                      .tokens = tokens};
         check(c, 3e-2);
         Case exact = c;
-        exact.fp32 = true;
+        exact.precision = AttentionPrecision::fp32;
         exact.type = DType::f32;
         check(exact, 2e-5);
       }
@@ -147,7 +182,13 @@ TEST(FlashAttention, equals_the_oracle_on_every_instruction_set) {
     if (isa > best_isa()) continue;
     set_isa(isa);
     check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40}, 3e-2);
-    check({.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 333, .tokens = 40, .type = DType::f32, .fp32 = true},
+    check({.heads = 6,
+           .kv_heads = 2,
+           .head_dim = 64,
+           .keys = 333,
+           .tokens = 40,
+           .type = DType::f32,
+           .precision = AttentionPrecision::fp32},
           2e-5);
   }
   set_isa(before);
@@ -155,7 +196,13 @@ TEST(FlashAttention, equals_the_oracle_on_every_instruction_set) {
 
 TEST(FlashAttention, split_keys_merge_to_the_same_answer) {
   check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 5000, .tokens = 1}, 1e-2);
-  check({.heads = 4, .kv_heads = 1, .head_dim = 64, .keys = 4999, .tokens = 33, .type = DType::f32, .fp32 = true},
+  check({.heads = 4,
+         .kv_heads = 1,
+         .head_dim = 64,
+         .keys = 4999,
+         .tokens = 33,
+         .type = DType::f32,
+         .precision = AttentionPrecision::fp32},
         2e-5);
 }
 
@@ -166,7 +213,7 @@ TEST(FlashAttention, peaked_scores_stay_exact) {
          .keys = 700,
          .tokens = 50,
          .type = DType::f32,
-         .fp32 = true,
+         .precision = AttentionPrecision::fp32,
          .spread = 60.0f},
         5e-4);
 }
@@ -180,7 +227,7 @@ TEST(FlashAttention, windows_show_exactly_the_last_keys) {
            .tokens = 150,
            .visible = {.window = window},
            .type = DType::f32,
-           .fp32 = true},
+           .precision = AttentionPrecision::fp32},
           2e-5);
 }
 
@@ -200,14 +247,113 @@ TEST(FlashAttention, key_ranges_of_plans_with_several_parts_equal_the_oracle) {
            .tokens = 300,
            .visible = {.range = {.kind = kind, .window = 90, .chunk = 100}},
            .type = DType::f32,
-           .fp32 = true},
+           .precision = AttentionPrecision::fp32},
           2e-5);
 }
 
 TEST(FlashAttention, every_kv_type_is_close_to_the_oracle) {
   check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::f16}, 3e-2);
   check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::q8_0}, 5e-2);
-  check({.head_dim = 96, .keys = 500, .tokens = 60, .type = DType::q8_0, .fp32 = true}, 3e-2);
+  check({.head_dim = 96, .keys = 500, .tokens = 60, .type = DType::q8_0, .precision = AttentionPrecision::fp32}, 3e-2);
+}
+
+TEST(FlashAttention, products_of_8_bits_are_close_to_the_oracle) {
+  if (active_isa() < Isa::avx512bf16) GTEST_SKIP() << "no instruction for products of bf16 and of 8 bits";
+  for (const std::uint32_t dims : {32u, 64u, 96u, 128u, 256u})
+    for (const auto& [keys, tokens] : {std::pair{1, 1}, {65, 1}, {500, 60}, {1999, 3}})
+      check({.heads = 6,
+             .kv_heads = 2,
+             .head_dim = dims,
+             .keys = static_cast<std::uint64_t>(keys),
+             .tokens = tokens,
+             .visible = {.window = keys == 500 ? 130u : 0u},
+             .type = DType::q8_0,
+             .precision = AttentionPrecision::int8},
+            8e-2);
+}
+
+/// FlashAttention's own rule: no worse than twice what plain low-precision attention loses.
+TEST(FlashAttention, errs_at_most_twice_as_much_as_plain_attention_on_bf16_inputs) {
+  for (const auto& [keys, tokens] : {std::pair{239, 239}, {799, 3}, {203, 113}, {1025, 128}, {4224, 17}, {4223, 64}})
+    for (const auto& [heads, kv_heads, dims] :
+         {std::tuple{6u, 6u, 64u}, {6u, 2u, 64u}, {4u, 1u, 256u}, {8u, 2u, 128u}, {3u, 1u, 80u}, {2u, 1u, 96u}})
+      for (const std::uint64_t window : {0u, 100u}) {
+        const Case c{.heads = heads,
+                     .kv_heads = kv_heads,
+                     .head_dim = dims,
+                     .keys = static_cast<std::uint64_t>(keys),
+                     .tokens = tokens,
+                     .visible = {.window = window}};
+        const Made made = make(c);
+        const AttentionRequest r = request_of(c, made);
+        const Answer got = run(r);
+        double error = 0, plain_error = 0;
+        for (int token = 0; token < tokens; token += 5)
+          for (std::uint32_t head = 0; head < heads; ++head) {
+            const RowTruth truth = row_truth(c, made, token, head);
+            const std::size_t at = (static_cast<std::size_t>(token) * heads + head) * dims;
+            for (std::size_t d = 0; d < dims; ++d) {
+              error = std::max(error, std::fabs(static_cast<double>(got.output[at + d]) - truth.exact[d]));
+              plain_error = std::max(plain_error, std::fabs(truth.low_precision[d] - truth.exact[d]));
+            }
+          }
+        EXPECT_LE(error, 2 * plain_error + 1e-5) << keys << " keys, " << tokens << " tokens, " << heads << "/"
+                                                 << kv_heads << " heads of " << dims << ", window " << window;
+      }
+}
+
+TEST(FlashAttention, sampled_rows_over_64k_and_256k_keys_keep_the_same_rule) {
+  for (const auto& [keys, tokens] : {std::pair{65536, 200}, {262144, 2}}) {
+    const Case c{.heads = 3, .kv_heads = 1, .head_dim = 64, .keys = static_cast<std::uint64_t>(keys), .tokens = tokens};
+    const Made made = make(c);
+    const Answer got = run(request_of(c, made));
+    for (int token = tokens - 1; token >= 0; token -= 199) {
+      const RowTruth truth = row_truth(c, made, token, 1);
+      double error = 0, plain_error = 0;
+      for (std::size_t d = 0; d < 64; ++d) {
+        const auto value = static_cast<double>(got.output[(static_cast<std::size_t>(token) * 3 + 1) * 64 + d]);
+        error = std::max(error, std::fabs(value - truth.exact[d]));
+        plain_error = std::max(plain_error, std::fabs(truth.low_precision[d] - truth.exact[d]));
+      }
+      EXPECT_LE(error, 2 * plain_error) << keys << " keys, token " << token;
+    }
+  }
+}
+
+/// One page stands for all but one of 132,000: their keys and values are 2³¹ elements and more.
+TEST(FlashAttention, reaches_keys_beyond_two_to_the_31_elements) {
+  constexpr std::uint64_t pages = 132'000, special = 131'500;
+  constexpr std::size_t dims = 256;
+  const KvLayout layout = *KvLayout::create(DType::bf16, 1, dims);
+  const auto filled = [&](float key_value, float value) {
+    const auto page = std::make_shared<std::vector<std::byte>>(layout.page_bytes());
+    const std::vector<float> key(dims, key_value), values(dims, value);
+    for (std::uint64_t slot = 0; slot < 64; ++slot) write_kv(layout, page->data(), 0, slot, key.data(), values.data());
+    return page;
+  };
+  const auto common = filled(0.0f, 1.0f), rare = filled(1.0f, 3.0f);
+  PagedKv cache(layout, 0);
+  for (std::uint64_t page = 0; page < pages; ++page) {
+    const auto& bytes = page == special ? rare : common;
+    cache.adopt_page(page, bytes->data(), bytes);
+  }
+  cache.commit(pages * 64);
+  static_assert(pages * 64 * dims > std::uint64_t{1} << 31);
+  const std::vector<float> query(dims, 1.0f);
+  std::vector<float> output(dims, NAN);
+  float lse = NAN;
+  AttentionRequest request;
+  request.shape = {1, 1, dims, 10.0f / dims};  // a score of 10 for the rare page, 0 elsewhere
+  request.keys = &cache;
+  request.queries = query.data();
+  request.query_stride = dims;
+  request.first_position = pages * 64 - 1;
+  request.tokens = 1;
+  AttentionScratch scratch;
+  flash_attention(request, {output.data(), &lse}, scratch);
+  const double rare_weight = std::exp(10.0), total = static_cast<double>(pages - 1) + rare_weight;
+  EXPECT_NEAR(lse, std::log(64 * total), 3e-3);  // the query is rounded to bf16
+  for (const float value : output) EXPECT_NEAR(value, (static_cast<double>(pages - 1) + 3 * rare_weight) / total, 5e-3);
 }
 
 TEST(FlashAttention, is_bitwise_the_same_for_any_thread_count) {
@@ -234,12 +380,18 @@ TEST(FlashAttention, a_query_that_sees_nothing_gives_zero_and_minus_infinity) {
          .tokens = 50,
          .visible = {.range = {.kind = KeyRange::Kind::beyond, .window = 90}},
          .type = DType::f32,
-         .fp32 = true},
+         .precision = AttentionPrecision::fp32},
         1e-6);
 }
 
 TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
-  const Case c{.heads = 4, .kv_heads = 2, .head_dim = 32, .keys = 450, .tokens = 30, .type = DType::f32, .fp32 = true};
+  const Case c{.heads = 4,
+               .kv_heads = 2,
+               .head_dim = 32,
+               .keys = 450,
+               .tokens = 30,
+               .type = DType::f32,
+               .precision = AttentionPrecision::fp32};
   const Made made = make(c);
   const AttentionRequest r = request_of(c, made);
   const Answer answer = run(r);
@@ -264,8 +416,11 @@ TEST(FlashAttention, probabilities_of_a_head_sum_to_one_and_equal_the_softmax) {
 TEST(FlashAttention, the_lse_from_keys_alone_is_that_of_the_whole) {
   for (const std::uint64_t window : {0, 70})
     for (const bool fp32 : {false, true}) {
-      Case c{
-          .keys = 1300, .tokens = 250, .visible = {window, {}}, .type = fp32 ? DType::f32 : DType::bf16, .fp32 = fp32};
+      Case c{.keys = 1300,
+             .tokens = 250,
+             .visible = {window, {}},
+             .type = fp32 ? DType::f32 : DType::bf16,
+             .precision = fp32 ? AttentionPrecision::fp32 : AttentionPrecision::bf16};
       const Made made = make(c);
       const AttentionRequest request = request_of(c, made);
       std::vector<float> output(made.queries.size()), lse(250 * 4), alone(250 * 4, NAN);

@@ -121,6 +121,16 @@ TEST(Pattern, settings_are_read_told_and_refused) {
   }
 }
 
+TEST(Pattern, layers_before_a_pattern_are_read_and_refused) {
+  const auto choice = parse_layer_pattern("0-4,7=window:9");
+  ASSERT_TRUE(choice) << choice.error().message;
+  EXPECT_EQ(choice->layers, (std::vector<std::pair<std::uint32_t, std::uint32_t>>{{0, 4}, {7, 7}}));
+  EXPECT_EQ(choice->pattern.window, 9u);
+  EXPECT_TRUE(parse_layer_pattern("window:window=9")->layers.empty());
+  for (const char* text : {"3-1=full", "1,=full", "-=full", "=full", "1-2-3=full", "99999999999=full", "1=sparse"})
+    EXPECT_FALSE(parse_layer_pattern(text)) << text;
+}
+
 struct Problem {
   static constexpr std::uint32_t kHeads = 4, kKvHeads = 2, kDims = 32;
   std::uint64_t keys;
@@ -153,7 +163,7 @@ struct Problem {
     request.first_position = keys - static_cast<std::uint64_t>(tokens);
     request.tokens = tokens;
     request.visible.pattern = pattern;
-    request.fp32 = true;
+    request.precision = AttentionPrecision::fp32;
     std::vector<float> output(q.size(), NAN), lse(static_cast<std::size_t>(tokens) * kHeads);
     AttentionScratch scratch;
     flash_attention(request, {output.data(), lse.data()}, scratch);

@@ -89,7 +89,7 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"header_in_other_order", with_header(valid, " " + header.dump() + " "), ""},
       {"empty", "", "0 bytes, expected at least 16"},
       {"magic", changed(0, 'X'), "bad magic, expected TOMESNAP"},
-      {"version", changed(8, 9), "version 9, expected 1"},
+      {"version", changed(8, 9), "version 9, expected 2"},
       {"header_longer_than_the_file", valid.substr(0, 40), "header of"},
       {"header_no_json", with_header(valid, "{\"model\":"), "[snapshot]"},
       {"header_no_object", with_header(valid, "[]"), "the header is not an object"},
@@ -119,7 +119,7 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"token_changed", changed(tokens_at, 99), "checksum of the tokens differs"},
       {"page_list_changed", changed(list_at, static_cast<char>(valid[list_at] ^ 1)),
        "checksum of the page list differs"},
-      {"page_changed", changed(valid.size() - 600, 1), "page 1: checksum differs"},
+      {"page_changed", changed(valid.size() - 600, 1), "page 2: checksum differs"},
   };
 }
 

@@ -86,6 +86,9 @@ TEST_F(WrongInput, unknown_flags_commands_and_values_are_usage_errors) {
   expect_failure(run({"generate", "-m", golden_model("qwen2"), "-n", "many", "hi"}), 2, "many");
   expect_failure(run({"generate", "-m", golden_model("qwen2"), "--temp", "-1", "hi"}), 2, "temperature");
   expect_failure(run({"generate", "-m", golden_model("qwen2"), "--kv-type", "q3", "hi"}), 2, "kv-type");
+  expect_failure(run({"generate", "-m", golden_model("qwen2"), "--attention-precision", "int8", "hi"}), 2,
+                 "--attention-precision int8: found --kv-type bf16, expected q8_0");
+  expect_failure(run({"generate", "-m", golden_model("qwen2"), "--attention", "page_top_k:0", "hi"}), 2, "at least 1");
   expect_failure(run({"info", "-m", golden_model("qwen2"), "--target", "twelve"}), 2, "--target twelve");
 }
 

@@ -204,12 +204,34 @@ TEST(Session, an_attention_pattern_is_kept_with_the_snapshot_and_full_coverage_c
     EngineOptions options;
     options.model = checkpoint("llama-untied");
     options.precision = Precision::fp32;
-    options.attention = *parse_pattern(attention);
+    options.attention = {*parse_layer_pattern(attention)};
     return *Engine::create(options);
   };
   auto full = with("full"), wide = with("window:300"), narrow = with("streaming:sinks=4,window=32");
   EXPECT_EQ(logits_of(*full, tokens), logits_of(*wide, tokens));
   EXPECT_NE(logits_of(*full, tokens), logits_of(*narrow, tokens));
+  // Of two layers: the same pattern for each is the pattern for both, one of them full is something else.
+  const auto layered = [&](std::vector<const char*> choices) {
+    EngineOptions options;
+    options.model = checkpoint("llama-untied");
+    options.precision = Precision::fp32;
+    for (const char* choice : choices) options.attention.push_back(*parse_layer_pattern(choice));
+    return Engine::create(options);
+  };
+  EXPECT_EQ(logits_of(**layered({"0-1=streaming:sinks=4,window=32"}), tokens), logits_of(*narrow, tokens));
+  EXPECT_EQ(logits_of(**layered({"streaming:sinks=4,window=32", "0,1=full"}), tokens), logits_of(*full, tokens));
+  const auto first_only = logits_of(**layered({"0=streaming:sinks=4,window=32"}), tokens);
+  EXPECT_NE(first_only, logits_of(*full, tokens));
+  EXPECT_NE(first_only, logits_of(*narrow, tokens));
+  const auto missing = layered({"7=window:4"});
+  ASSERT_FALSE(missing);
+  EXPECT_NE(missing.error().message.find("layer 7, expected 0 to"), std::string::npos) << missing.error().message;
+  EngineOptions windowed;
+  windowed.model = checkpoint("mistral-window");
+  windowed.attention = {*parse_layer_pattern("window:4")};
+  const auto nothing_to_change = Engine::create(windowed);
+  ASSERT_FALSE(nothing_to_change);
+  EXPECT_NE(nothing_to_change.error().message.find("window of its own"), std::string::npos);
   auto session = *narrow->new_session(300);
   ASSERT_TRUE(session->prefill(tokens));
   ASSERT_TRUE(session->save(path));
@@ -218,6 +240,44 @@ TEST(Session, an_attention_pattern_is_kept_with_the_snapshot_and_full_coverage_c
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("attention streaming"), std::string::npos) << refused.error().message;
   std::filesystem::remove(path);
+}
+
+TEST(Session, chosen_pages_are_the_same_after_a_snapshot_and_all_pages_change_nothing) {
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_choice_" + std::to_string(::getpid()));
+  const auto tokens = some_tokens(500);
+  const auto with = [&](const char* attention, const PositionOptions& positions = {}) {
+    EngineOptions options;
+    options.model = checkpoint("llama-untied");
+    options.precision = Precision::fp32;
+    options.chunk = 100;
+    options.attention = {*parse_layer_pattern(attention)};
+    options.positions = positions;
+    options.automatic_positions = positions.method == ScalingMethod::none;
+    return Engine::create(options);
+  };
+  auto full = *with("full"), all = *with("page_top_k:pages=100"), one = *with("page_top_k:pages=1");
+  EXPECT_EQ(logits_of(*full, tokens), logits_of(*all, tokens));
+  const auto straight = logits_of(*one, tokens);
+  EXPECT_NE(logits_of(*full, tokens), straight);
+  auto session = *one->new_session(500);
+  const std::span<const TokenId> all_tokens = tokens;
+  ASSERT_TRUE(session->prefill(all_tokens.first(300)));
+  ASSERT_TRUE(session->save(path));
+  auto loaded = *Session::load(*one, path, 500);
+  auto fork = session->fork();
+  for (Session* other : {session.get(), loaded.get(), fork.get()}) {
+    ASSERT_TRUE(other->prefill(all_tokens.subspan(300)));
+    const std::vector<float> last(other->logits().begin(), other->logits().end());
+    EXPECT_EQ(last, std::vector<float>(straight.end() - static_cast<std::ptrdiff_t>(last.size()), straight.end()));
+  }
+  std::filesystem::remove(path);
+  const PositionOptions unrotated{
+      .method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32, .allow_no_op = true};
+  auto several = with("page_top_k", unrotated);
+  ASSERT_TRUE(several);  // it may suit another length: refused when a session is made
+  const auto refused = (*several)->new_session(10);
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("stores rotated keys"), std::string::npos) << refused.error().message;
 }
 
 double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {

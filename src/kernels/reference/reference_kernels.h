@@ -6,8 +6,9 @@ namespace tome::kernels::reference {
 
 void panel_product_f32(const PanelProduct<float>& product);
 void panel_product_bf16(const PanelProduct<std::uint16_t>& product);
-void softmax_tile_f32(const SoftmaxTile<float>& tile);
-void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile);
+void softmax_tile_f32(const SoftmaxTile& tile);
+void attention_step_bf16(const AttentionStep& step);
+void attention_step_int8(const AttentionStep& step);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
 void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                      std::uint16_t* panel);
@@ -17,6 +18,9 @@ void rms_norm(const float* x, const float* weight, float epsilon, int count, flo
 void gated_silu(const float* gate, const float* up, int count, float* y);
 void gated_gelu_tanh(const float* gate, const float* up, int count, float* y);
 void to_bf16(const float* x, std::size_t count, std::uint16_t* y);
+void f16_to_bf16(const std::uint16_t* x, std::size_t count, std::uint16_t* y);
+void unpack_q8_keys(const std::byte* keys, int dims, std::uint16_t* panel);
+void unpack_q8_values(const std::byte* values, std::uint16_t* panel);
 void rotate_halves(float* x, const float* cosine, const float* sine, int half);
 
 }  // namespace tome::kernels::reference

@@ -4,21 +4,16 @@
 #include "kernels/reference/reference_kernels.h"
 
 namespace tome::kernels::reference {
-namespace {
 
-void store(float value, float* to) { *to = value; }
-void store(float value, std::uint16_t* to) { *to = f32_to_bf16(value); }
-
-template <class Element>
-void softmax_tile(const SoftmaxTile<Element>& t) {
+void softmax_tile_f32(const SoftmaxTile& t) {
   constexpr float infinity = std::numeric_limits<float>::infinity();
   for (int row = 0; row < t.rows; ++row) {
     const float* scores = t.scores + static_cast<std::size_t>(row) * t.score_stride;
-    Element* probabilities = t.probabilities + static_cast<std::size_t>(row) * t.probability_stride;
+    float* probabilities = t.probabilities + static_cast<std::size_t>(row) * t.probability_stride;
     float highest = -infinity;
     for (int key = 0; key < t.keys; ++key) highest = std::fmax(highest, scores[key]);
     if (highest == -infinity) {  // nothing visible: no key contributes
-      for (int key = 0; key < t.keys; ++key) store(0.0f, probabilities + key);
+      for (int key = 0; key < t.keys; ++key) probabilities[key] = 0.0f;
       continue;
     }
     if (!(highest <= t.reference[row] + 8.0f)) {
@@ -32,15 +27,10 @@ void softmax_tile(const SoftmaxTile<Element>& t) {
     for (int key = 0; key < t.keys; ++key) {
       const float probability = std::exp2(scores[key] - t.reference[row]);
       total += probability;
-      store(probability, probabilities + key);
+      probabilities[key] = probability;
     }
     t.sum[row] += total;
   }
 }
-
-}  // namespace
-
-void softmax_tile_f32(const SoftmaxTile<float>& tile) { softmax_tile(tile); }
-void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile) { softmax_tile(tile); }
 
 }  // namespace tome::kernels::reference

@@ -52,20 +52,17 @@ TOME_INLINE f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) {
 #endif
 }
 
-/// 2^x by rounding to the nearest integer and a Taylor polynomial on [−½, ½]: degree 6 is exact to 2e-7, degree 4 to
-/// 4e-5 (for probabilities that become bf16). Below −126 the result is 0.
-template <int degree>
+/// 2^x by rounding to the nearest integer and a Taylor polynomial of degree 6 on [−½, ½]: exact to 2e-7. Below −126 the
+/// result is 0.
 TOME_INLINE f32x16 exp2_lanes(f32x16 x) {
   const i32x16 vanishes = (i32x16)(x < splat(-126.0f));
   const f32x16 clamped = larger(x, splat(-126.0f));
   const f32x16 magic = splat(12582912.0f);
   const f32x16 shifted = clamped + magic;
   const f32x16 fraction = clamped - (shifted - magic);
-  f32x16 polynomial = splat(degree >= 6 ? 1.5403530e-4f : 9.6181291e-3f);
-  if (degree >= 6) {
-    polynomial = multiply_add(polynomial, fraction, splat(1.3333558e-3f));
-    polynomial = multiply_add(polynomial, fraction, splat(9.6181291e-3f));
-  }
+  f32x16 polynomial = splat(1.5403530e-4f);
+  polynomial = multiply_add(polynomial, fraction, splat(1.3333558e-3f));
+  polynomial = multiply_add(polynomial, fraction, splat(9.6181291e-3f));
   polynomial = multiply_add(polynomial, fraction, splat(5.5504109e-2f));
   polynomial = multiply_add(polynomial, fraction, splat(2.4022651e-1f));
   polynomial = multiply_add(polynomial, fraction, splat(6.9314718e-1f));
@@ -114,8 +111,7 @@ static void panel_product_f32(const PanelProduct<float>& p) {
 
 // ---- online softmax -------------------------------------------------------------------------------------------------
 
-TOME_INLINE void store_probability(float* to, f32x16 value) { store(to, value); }
-TOME_INLINE void store_probability(std::uint16_t* to, f32x16 value) {
+TOME_INLINE void store_bf16(std::uint16_t* to, f32x16 value) {
 #if defined(__AVX512BF16__)
   *reinterpret_cast<u16x16*>(to) = (u16x16)_mm512_cvtneps_pbh((__m512)value);
 #else
@@ -123,21 +119,20 @@ TOME_INLINE void store_probability(std::uint16_t* to, f32x16 value) {
 #endif
 }
 
-template <class Element, int degree>
-TOME_INLINE void softmax_tile(const SoftmaxTile<Element>& t) {
+static void softmax_tile_f32(const SoftmaxTile& t) {
   const float infinity = __builtin_inff();
   for (int row = 0; row < t.rows; ++row) {
     const float* scores = t.scores + static_cast<std::size_t>(row) * t.score_stride;
-    Element* probabilities = t.probabilities + static_cast<std::size_t>(row) * t.probability_stride;
+    float* probabilities = t.probabilities + static_cast<std::size_t>(row) * t.probability_stride;
     f32x16 highest_lanes = splat(-infinity);
     for (int key = 0; key < t.keys; key += 16) highest_lanes = larger(load(scores + key), highest_lanes);
     const float highest = max_lanes(highest_lanes);
     if (highest == -infinity) {
-      for (int key = 0; key < t.keys; key += 16) store_probability(probabilities + key, f32x16{});
+      for (int key = 0; key < t.keys; key += 16) store(probabilities + key, f32x16{});
       continue;
     }
     if (!(highest <= t.reference[row] + 8.0f)) {
-      const float factor = t.reference[row] == -infinity ? 0.0f : exp2_lanes<6>(splat(t.reference[row] - highest))[0];
+      const float factor = t.reference[row] == -infinity ? 0.0f : exp2_lanes(splat(t.reference[row] - highest))[0];
       t.reference[row] = highest;
       t.sum[row] *= factor;
       float* output = t.output + static_cast<std::size_t>(row) * t.output_stride;
@@ -147,16 +142,13 @@ TOME_INLINE void softmax_tile(const SoftmaxTile<Element>& t) {
     const f32x16 reference = splat(t.reference[row]);
     f32x16 total = {};
     for (int key = 0; key < t.keys; key += 16) {
-      const f32x16 probability = exp2_lanes<degree>(load(scores + key) - reference);
+      const f32x16 probability = exp2_lanes(load(scores + key) - reference);
       total += probability;
-      store_probability(probabilities + key, probability);
+      store(probabilities + key, probability);
     }
     t.sum[row] += sum_lanes(total);
   }
 }
-
-static void softmax_tile_f32(const SoftmaxTile<float>& tile) { softmax_tile<float, 6>(tile); }
-static void softmax_tile_bf16(const SoftmaxTile<std::uint16_t>& tile) { softmax_tile<std::uint16_t, 4>(tile); }
 
 // ---- quantised blocks -----------------------------------------------------------------------------------------------
 
@@ -441,13 +433,13 @@ static void rms_norm(const float* x, const float* weight, float epsilon, int cou
 constexpr float kLog2E = 1.44269504088896f;
 
 TOME_INLINE f32x16 silu_lanes(f32x16 g) {
-  return g / (splat(1.0f) + exp2_lanes<6>(larger(-larger(g * splat(kLog2E), splat(-120.0f)), splat(-120.0f))));
+  return g / (splat(1.0f) + exp2_lanes(larger(-larger(g * splat(kLog2E), splat(-120.0f)), splat(-120.0f))));
 }
 TOME_INLINE f32x16 gelu_tanh_lanes(f32x16 g) {
   const f32x16 inner = splat(0.7978845608028654f) * multiply_add(g * g * g, splat(0.044715f), g);
   // ½(1 + tanh u) = 1 / (1 + e^(−2u))
   const f32x16 exponent = larger(-larger(inner * splat(2.0f * kLog2E), splat(-120.0f)), splat(-120.0f));
-  return g / (splat(1.0f) + exp2_lanes<6>(exponent));
+  return g / (splat(1.0f) + exp2_lanes(exponent));
 }
 
 static void gated_silu(const float* gate, const float* up, int count, float* y) {
@@ -478,7 +470,7 @@ static void rotate_halves(float* x, const float* cosine, const float* sine, int 
 
 static void to_bf16(const float* x, std::size_t count, std::uint16_t* y) {
   std::size_t i = 0;
-  for (; i + 16 <= count; i += 16) store_probability(y + i, load(x + i));
+  for (; i + 16 <= count; i += 16) store_bf16(y + i, load(x + i));
   for (; i < count; ++i) y[i] = f32_to_bf16(x[i]);
 }
 
@@ -507,7 +499,6 @@ static void fill(KernelTable& table) {
   table.burn_f32 = burn_f32;
   table.panel_product_f32 = panel_product_f32;
   table.softmax_tile_f32 = softmax_tile_f32;
-  table.softmax_tile_bf16 = softmax_tile_bf16;
   table.pack_panel_f32 = pack_panel_f32;
   table.row_dot = row_dot;
   table.dequantize_row = dequantize_row;

@@ -70,6 +70,8 @@ static void panel_product_bf16(const PanelProduct<std::uint16_t>& p) {
   }
 }
 
+#include "kernels/simd/attention_step.inl"
+
 /// Turns 16 rows of 16 32-bit units into 16 columns.
 TOME_INLINE void transpose16(__m512i (&r)[16]) {
   __m512i t[16];
@@ -136,6 +138,60 @@ static void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_s
   }
 }
 
+static void f16_to_bf16(const std::uint16_t* x, std::size_t count, std::uint16_t* y) {
+  std::size_t i = 0;
+  for (; i + 32 <= count; i += 32) {
+    const __m512 low = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i)));
+    const __m512 high = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i + 16)));
+    _mm512_storeu_si512(y + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+  }
+  reference::f16_to_bf16(x + i, count - i, y + i);
+}
+
+/// (first, second) as bf16, lane by lane: first[0], second[0], first[1] …
+TOME_INLINE __m512i interleaved_bf16(__m512 first, __m512 second) {
+  const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+}
+
+static void unpack_q8_keys(const std::byte* keys, int dims, std::uint16_t* panel) {
+  const std::byte* scales = keys + static_cast<std::size_t>(dims) * kPanelColumns;
+  for (int block = 0; block < dims / 32; ++block) {
+    for (int group = 0; group < kPanelColumns; group += 16) {
+      const __m512 scale = _mm512_cvtph_ps(
+          _mm256_loadu_si256(reinterpret_cast<const __m256i*>(scales + (block * kPanelColumns + group) * 2)));
+      for (int quad = block * 8; quad < block * 8 + 8; ++quad) {
+        const __m512i codes = _mm512_xor_si512(_mm512_loadu_si512(keys + (quad * kPanelColumns + group) * 4),
+                                               _mm512_set1_epi8(static_cast<char>(0x80)));
+        const __m512i dim0 = _mm512_srai_epi32(_mm512_slli_epi32(codes, 24), 24),
+                      dim1 = _mm512_srai_epi32(_mm512_slli_epi32(codes, 16), 24),
+                      dim2 = _mm512_srai_epi32(_mm512_slli_epi32(codes, 8), 24), dim3 = _mm512_srai_epi32(codes, 24);
+        const auto scaled = [&](__m512i dim) { return _mm512_mul_ps(_mm512_cvtepi32_ps(dim), scale); };
+        std::uint16_t* to = panel + (quad * 2 * kPanelColumns + group) * 2;
+        _mm512_storeu_si512(to, interleaved_bf16(scaled(dim0), scaled(dim1)));
+        _mm512_storeu_si512(to + 2 * kPanelColumns, interleaved_bf16(scaled(dim2), scaled(dim3)));
+      }
+    }
+  }
+}
+
+static void unpack_q8_values(const std::byte* values, std::uint16_t* panel) {
+  alignas(64) float scales[kPanelColumns * 2];
+  for (int i = 0; i < kPanelColumns * 2; i += 16)
+    _mm512_store_ps(scales + i, _mm512_cvtph_ps(_mm256_loadu_si256(
+                                    reinterpret_cast<const __m256i*>(values + kPanelColumns * kPanelColumns + i * 2))));
+  for (int pair = 0; pair < kPanelColumns / 2; ++pair) {
+    for (int group = 0; group < 4; ++group, values += 32, panel += 32) {
+      const auto scaled = [&](const std::byte* codes, int key) {
+        return _mm512_mul_ps(_mm512_cvtepi32_ps((__m512i)signed_bytes(codes)),
+                             _mm512_set1_ps(scales[key * 2 + group / 2]));
+      };
+      _mm512_storeu_si512(panel, interleaved_bf16(scaled(values, pair * 2), scaled(values + 16, pair * 2 + 1)));
+    }
+  }
+}
+
 /// 24 chains hide the latency; by inline assembly, since GCC 12 spills accumulators around the VNNI intrinsic.
 #define TOME_BURN(name, instruction, values)                                                                       \
   static std::uint64_t name(std::uint64_t rounds) {                                                                \
@@ -157,7 +213,12 @@ KernelTable avx512bf16_table(KernelTable lower) {
   avx512bf16::fill(table);
   table.bf16_products = true;
   table.panel_product_bf16 = avx512bf16::panel_product_bf16;
+  table.attention_step_bf16 = avx512bf16::attention_step_bf16;
+  table.attention_step_int8 = avx512bf16::attention_step_int8;
   table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
+  table.f16_to_bf16 = avx512bf16::f16_to_bf16;
+  table.unpack_q8_keys = avx512bf16::unpack_q8_keys;
+  table.unpack_q8_values = avx512bf16::unpack_q8_values;
   table.burn_bf16 = avx512bf16::burn_bf16;
   table.burn_int8 = avx512bf16::burn_int8;
   return table;

@@ -1,0 +1,75 @@
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "kernels/reference/reference_kernels.h"
+
+namespace tome::kernels::reference {
+
+namespace {
+
+float score_bf16(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+  const auto dims = static_cast<std::size_t>(s.dims);
+  float score = 0.0f;
+  for (std::size_t dim = 0; dim < dims; ++dim)
+    score += bf16_to_f32(s.queries[row * dims + dim]) * bf16_to_f32(s.keys[page][(dim / 2 * 64 + key) * 2 + dim % 2]);
+  return score;
+}
+
+float score_int8(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+  const auto dims = static_cast<std::size_t>(s.dims);
+  float score = 0.0f;
+  for (std::size_t block = 0; block < dims / 32; ++block) {
+    std::int32_t sum = s.query_offsets[row * (dims / 32) + block];
+    for (std::size_t dim = block * 32; dim < block * 32 + 32; ++dim)
+      sum += static_cast<std::int32_t>(s.keys_8[page][(dim / 4 * 64 + key) * 4 + dim % 4]) *
+             static_cast<std::int32_t>(s.queries_8[row * dims + dim]);
+    score += static_cast<float>(sum) * s.key_scales[page][block * 64 + key];
+  }
+  return score * s.query_scales[row];
+}
+
+template <class Score>
+void attention_step(const AttentionStep& s, const Score& score_of) {
+  constexpr std::size_t keys = 64;
+  constexpr float infinity = std::numeric_limits<float>::infinity();
+  const auto columns = static_cast<std::size_t>(s.value_panels) * 64;
+  for (std::size_t row = 0; row < static_cast<std::size_t>(s.rows); ++row) {
+    float* output = s.output + row * columns;
+    float* sum = s.sum + row * 16;
+    for (int page = 0; page < s.pages; ++page) {
+      const auto seen = [&](std::size_t key) {
+        return s.visible[page] == nullptr || (s.visible[page][row] >> key & 1) != 0;
+      };
+      float scores[keys], highest = -infinity;
+      for (std::size_t key = 0; key < keys; ++key) {
+        scores[key] = score_of(s, page, row, key);
+        if (seen(key) && !(scores[key] <= highest)) highest = scores[key];
+      }
+      if (highest == -infinity) continue;
+      if (!(highest <= s.reference[row] + 8.0f)) {
+        const float raised = std::ceil(highest);
+        const float factor = s.reference[row] == -infinity ? 0.0f : std::exp2(s.reference[row] - raised);
+        s.reference[row] = raised;
+        for (std::size_t lane = 0; lane < 16; ++lane) sum[lane] *= factor;
+        for (std::size_t column = 0; column < columns; ++column) output[column] *= factor;
+      }
+      for (std::size_t key = 0; key < keys; ++key) {
+        if (!seen(key)) continue;
+        const float probability = bf16_to_f32(f32_to_bf16(std::exp2(scores[key] - s.reference[row])));
+        sum[key % 16] += probability;
+        for (std::size_t column = 0; column < columns; ++column)
+          output[column] +=
+              probability *
+              bf16_to_f32(s.values[page][column / 64 * keys * 64 + (key / 2 * 64 + column % 64) * 2 + key % 2]);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void attention_step_bf16(const AttentionStep& s) { attention_step(s, score_bf16); }
+void attention_step_int8(const AttentionStep& s) { attention_step(s, score_int8); }
+
+}  // namespace tome::kernels::reference

@@ -1,0 +1,346 @@
+// Scores, softmax and output of a run of pages for six query rows at a time, in registers from the product to the
+// probability: 6 × 64 scores start at minus the row's reference point, so that 2^score is the probability and no score
+// is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
+// with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
+// above the reference point). Included by the instruction set that has vdpbf16ps.
+
+/// A probability that is too large for its sum, or not a number, is above this.
+constexpr float kLargestSum = 1.8446744e19f;  // 2^64
+
+/// 2^x: reduced to [0, 1), a cubic (minimax with p(0) = 1 and p(1) = 2, relative error 1.03e-4: probabilities become
+/// bf16), and the exponent put back. Under- and overflow become 0 and infinity, NaN stays.
+TOME_INLINE __m512 probability_of(__m512 x) {
+  const __m512 fraction = _mm512_reduce_ps(x, 0x09);  // x − ⌊x⌋
+  __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(0.07826797f), fraction, _mm512_set1_ps(0.22630768f));
+  p = _mm512_fmadd_ps(p, fraction, _mm512_set1_ps(0.69542435f));
+  p = _mm512_fmadd_ps(p, fraction, _mm512_set1_ps(1.0f));
+  return _mm512_scalef_ps(p, x);
+}
+
+/// 64 probabilities as bf16, and `sum` with what they add up to then: a row's output is divided by what was multiplied.
+TOME_INLINE __m512 store_probabilities(const __m512 (&p)[4], __m512 sum, std::uint16_t* to) {
+  const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+  const __m512bh low = _mm512_cvtne2ps_pbh(p[1], p[0]), high = _mm512_cvtne2ps_pbh(p[3], p[2]);
+  _mm512_storeu_si512(to, (__m512i)low);
+  _mm512_storeu_si512(to + 32, (__m512i)high);
+  return _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum, low, ones), high, ones);
+}
+
+/// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]. With `ahead` the same lines of another panel are asked for.
+template <int rows>
+TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
+                               const std::uint16_t* panel, const std::byte* ahead) {
+  const std::uint16_t* b = panel;
+  if (ahead == nullptr) {
+#pragma GCC unroll 1
+    for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
+      __m512bh columns[4];
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+#pragma GCC unroll 6
+      for (int r = 0; r < rows; ++r) {
+        std::int32_t both;
+        __builtin_memcpy(&both, a + static_cast<std::size_t>(r) * a_stride + pair * 2, 4);
+        const __m512bh broadcast = (__m512bh)_mm512_set1_epi32(both);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbf16_ps(total[r][v], broadcast, columns[v]);
+      }
+    }
+    return;
+  }
+#pragma GCC unroll 1
+  for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns, ahead += 4 * kPanelColumns) {
+    __m512bh columns[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
+      _mm_prefetch(reinterpret_cast<const char*>(ahead + v * 64), _MM_HINT_T1);
+    }
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r) {
+      std::int32_t both;
+      __builtin_memcpy(&both, a + static_cast<std::size_t>(r) * a_stride + pair * 2, 4);
+      const __m512bh broadcast = (__m512bh)_mm512_set1_epi32(both);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbf16_ps(total[r][v], broadcast, columns[v]);
+    }
+  }
+}
+
+/// A function of its own: beside the exponential's constants GCC 12 would keep accumulators in memory.
+#define TOME_ALONE static __attribute__((noinline))
+
+/// scores[r][0 … 64) = a[r] · panel − reference[r].
+template <int rows>
+TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const std::byte* ahead,
+                           const float* reference, float* scores) {
+  __m512 total[rows][4];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) {
+    const __m512 start = _mm512_set1_ps(-reference[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) total[r][v] = start;
+  }
+  step_products<rows>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, ahead);
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) _mm512_store_ps(scores + r * kPanelColumns + v * 16, total[r][v]);
+}
+
+/// GCC 12 spills accumulators around the VNNI intrinsic.
+TOME_INLINE void dot_u8s8(__m512i& total, __m512i unsigned_codes, __m512i signed_codes) {
+  __asm__("vpdpbusd %2, %1, %0" : "+v"(total) : "v"(unsigned_codes), "v"(signed_codes));
+}
+
+/// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
+/// whole row in registers.
+template <int rows>
+TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const std::byte* ahead,
+                                const float* reference, float* scores) {
+  const int blocks = s.dims / 32;
+  const std::int8_t* queries = s.queries_8 + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
+  const std::byte* keys = s.keys_8[page];
+  __m512 sums[rows][4];
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) sums[r][v] = _mm512_setzero_ps();
+#pragma GCC unroll 1
+  for (int block = 0; block < blocks; ++block) {
+    __m512i codes[rows][4];
+#pragma GCC unroll 3
+    for (int r = 0; r < rows; ++r) {
+      const __m512i offset = _mm512_set1_epi32(s.query_offsets[(row + r) * blocks + block]);
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) codes[r][v] = offset;
+    }
+#pragma GCC unroll 1
+    for (int quad = 0; quad < 8; ++quad, keys += 4 * kPanelColumns, queries += 4) {
+      __m512i columns[4];
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) columns[v] = _mm512_loadu_si512(keys + v * 64);
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; ++r) {
+        std::int32_t four;
+        __builtin_memcpy(&four, queries + static_cast<std::size_t>(r) * static_cast<std::size_t>(s.dims), 4);
+        const __m512i broadcast = _mm512_set1_epi32(four);
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) dot_u8s8(codes[r][v], columns[v], broadcast);
+      }
+    }
+    if (ahead != nullptr) {  // 4 KiB a block: keys and values of 32 dimensions
+#pragma GCC unroll 1
+      for (int line = 0; line < 64; ++line, ahead += 64)
+        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
+    }
+    const float* key_scales = s.key_scales[page] + block * kPanelColumns;
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const __m512 scale = _mm512_loadu_ps(key_scales + v * 16);
+#pragma GCC unroll 3
+      for (int r = 0; r < rows; ++r) sums[r][v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes[r][v]), scale, sums[r][v]);
+    }
+  }
+#pragma GCC unroll 3
+  for (int r = 0; r < rows; ++r) {
+    const __m512 scale = _mm512_set1_ps(s.query_scales[row + r]), start = _mm512_set1_ps(reference[r]);
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v)
+      _mm512_store_ps(scores + r * kPanelColumns + v * 16, _mm512_fmsub_ps(sums[r][v], scale, start));
+  }
+}
+
+template <int rows, bool int8>
+TOME_INLINE void step_scores(const AttentionStep& s, int row, int page, const std::byte* ahead, const float* reference,
+                             float* scores) {
+  if constexpr (int8) {
+    score_page_int8<(rows > 3 ? 3 : rows)>(s, row, page, ahead, reference, scores);
+    if constexpr (rows > 3)
+      score_page_int8<rows - 3>(s, row + 3, page, nullptr, reference + 3, scores + 3 * kPanelColumns);
+  } else {
+    score_page<rows>(s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims, s.keys[page],
+                     ahead, reference, scores);
+  }
+}
+
+/// Which pages of the next step a row group asks for while it computes: the panels of the step are dealt out evenly, so
+/// that the lines arrive spread over the whole step.
+struct StepAhead {
+  const AttentionStep& step;
+  int first, last;  ///< slots of this group; a page's slots are its keys and each panel of its values
+  StepAhead(const AttentionStep& s, int group, int groups) : step(s) {
+    const int slots = s.pages_ahead * (1 + s.value_panels);
+    first = (group * slots + groups - 1) / groups;
+    last = ((group + 1) * slots + groups - 1) / groups;
+  }
+  /// slot: 0 is the keys, 1 … value_panels the values.
+  inline __attribute__((always_inline)) const std::byte* at(int page, int slot) const {
+    const int index = page * (1 + step.value_panels) + slot;
+    if (index < first || index >= last) return nullptr;
+    if (slot == 0) return step.keys_ahead[page];
+    const std::byte* values = step.values_ahead[page];
+    return values == nullptr ? nullptr
+                             : values + static_cast<std::size_t>(slot - 1) * 2 * kPanelColumns * kPanelColumns;
+  }
+};
+
+constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
+
+/// output += probabilities · values of pages [first, last).
+template <int rows>
+TOME_ALONE void step_output(const AttentionStep& s, const StepAhead& ahead, int row, int first, int last,
+                             const std::uint16_t* probabilities) {
+  const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
+  for (int panel = 0; panel < s.value_panels; ++panel) {
+    float* output =
+        s.output + static_cast<std::size_t>(row) * columns + static_cast<std::size_t>(panel) * kPanelColumns;
+    __m512 total[rows][4];
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v)
+        total[r][v] = _mm512_loadu_ps(output + static_cast<std::size_t>(r) * columns + v * 16);
+    for (int page = first; page < last; ++page)
+      step_products<rows>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
+                          s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns,
+                          ahead.at(page, 1 + panel));
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v)
+        _mm512_storeu_ps(output + static_cast<std::size_t>(r) * columns + v * 16, total[r][v]);
+  }
+}
+
+/// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a
+/// probability outgrew its range.
+template <int rows, bool int8>
+TOME_INLINE bool step_seen_whole(const AttentionStep& s, const StepAhead& ahead, int row, int first, int last,
+                                 std::uint16_t* probabilities) {
+  alignas(64) __m512 sums[rows];
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) sums[r] = _mm512_setzero_ps();
+  alignas(64) float scores[rows * kPanelColumns];
+  for (int page = first; page < last; ++page) {
+    step_scores<rows, int8>(s, row, page, ahead.at(page, 0), s.reference + row, scores);
+#pragma GCC unroll 6
+    for (int r = 0; r < rows; ++r) {
+      __m512 p[4];
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) p[v] = probability_of(_mm512_load_ps(scores + r * kPanelColumns + v * 16));
+      sums[r] = store_probabilities(
+          p, sums[r], probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
+    }
+  }
+  __mmask16 outgrown = 0;
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) outgrown |= _mm512_cmp_ps_mask(sums[r], _mm512_set1_ps(kLargestSum), _CMP_NLT_UQ);
+  if (outgrown != 0) return false;
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) {
+    float* sum = s.sum + static_cast<std::size_t>(row + r) * 16;
+    _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), sums[r]));
+  }
+  step_output<rows>(s, ahead, row, first, last, probabilities);
+  return true;
+}
+
+/// One page the long way: masked, with its own maximum.
+template <int rows, bool int8>
+static void step_seen_in_part(const AttentionStep& s, const StepAhead& ahead, int row, int page,
+                              std::uint16_t* probabilities) {
+  const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
+  alignas(64) float scores[rows][kPanelColumns];
+  const float nothing[rows] = {};
+  step_scores<rows, int8>(s, row, page, ahead.at(page, 0), nothing, scores[0]);
+  const float infinity = __builtin_inff();
+  for (int r = 0; r < rows; ++r) {
+    const std::uint64_t seen = s.visible[page] == nullptr ? ~std::uint64_t{0} : s.visible[page][row + r];
+    std::uint16_t* to = probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns;
+    __m512 highest_lanes = _mm512_set1_ps(-infinity);
+    __mmask16 unordered = 0;
+    for (int v = 0; v < 4; ++v) {
+      const auto mask = static_cast<__mmask16>(seen >> (v * 16));
+      const __m512 score = _mm512_mask_mov_ps(_mm512_set1_ps(-infinity), mask, _mm512_load_ps(scores[r] + v * 16));
+      unordered |= _mm512_cmp_ps_mask(score, score, _CMP_UNORD_Q);
+      highest_lanes = _mm512_max_ps(highest_lanes, score);
+    }
+    const float highest = unordered != 0 ? __builtin_nanf("") : max_lanes((f32x16)highest_lanes);
+    if (highest == -infinity) {
+      _mm512_storeu_si512(to, _mm512_setzero_si512());
+      _mm512_storeu_si512(to + 32, _mm512_setzero_si512());
+      continue;
+    }
+    float* sum = s.sum + static_cast<std::size_t>(row + r) * 16;
+    float& reference = s.reference[row + r];
+    if (!(highest <= reference + 8.0f)) {
+      const float raised = __builtin_ceilf(highest);
+      const float factor = reference == -infinity ? 0.0f : exp2_lanes(splat(reference - raised))[0];
+      reference = raised;
+      _mm512_storeu_ps(sum, _mm512_mul_ps(_mm512_loadu_ps(sum), _mm512_set1_ps(factor)));
+      float* output = s.output + static_cast<std::size_t>(row + r) * columns;
+      for (std::size_t column = 0; column < columns; column += 16)
+        _mm512_storeu_ps(output + column, _mm512_mul_ps(_mm512_loadu_ps(output + column), _mm512_set1_ps(factor)));
+    }
+    __m512 p[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) {
+      const auto mask = static_cast<__mmask16>(seen >> (v * 16));
+      p[v] = _mm512_maskz_mov_ps(
+          mask, probability_of(_mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), _mm512_set1_ps(reference))));
+    }
+    _mm512_storeu_ps(sum, store_probabilities(p, _mm512_loadu_ps(sum), to));
+  }
+  step_output<rows>(s, ahead, row, page, page + 1, probabilities);
+}
+
+template <int rows, bool int8>
+static void step_rows(const AttentionStep& s, const StepAhead& ahead, int row) {
+  alignas(64) std::uint16_t probabilities[rows * kStepStride];
+  bool started = true;
+  for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
+  for (int page = 0; page < s.pages;) {
+    int whole = page;
+    while (started && whole < s.pages && s.visible[whole] == nullptr) ++whole;
+    if (whole > page && step_seen_whole<rows, int8>(s, ahead, row, page, whole, probabilities)) {
+      page = whole;
+      continue;
+    }
+    const int last = whole > page ? whole : page + 1;
+    for (; page < last; ++page) step_seen_in_part<rows, int8>(s, ahead, row, page, probabilities);
+    started = true;
+    for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
+  }
+}
+
+template <bool int8>
+TOME_INLINE void attention_step(const AttentionStep& s) {
+  const int groups = (s.rows + 5) / 6;
+  for (int group = 0; group < groups; ++group) {
+    const StepAhead ahead(s, group, groups);
+    const int row = group * 6;
+    switch (s.rows - row) {
+      case 1:
+        step_rows<1, int8>(s, ahead, row);
+        break;
+      case 2:
+        step_rows<2, int8>(s, ahead, row);
+        break;
+      case 3:
+        step_rows<3, int8>(s, ahead, row);
+        break;
+      case 4:
+        step_rows<4, int8>(s, ahead, row);
+        break;
+      case 5:
+        step_rows<5, int8>(s, ahead, row);
+        break;
+      default:
+        step_rows<6, int8>(s, ahead, row);
+    }
+  }
+}
+
+static void attention_step_bf16(const AttentionStep& s) { attention_step<false>(s); }
+static void attention_step_int8(const AttentionStep& s) { attention_step<true>(s); }
