@@ -662,7 +662,7 @@ void flash_attention(const AttentionRequest& request, const PartialAttention& re
   CHECK(request.keys->layout().parts == KvParts::keys_and_values);
   CHECK(request.precision != AttentionPrecision::int8 ||
         (request.keys->layout().type == DType::q8_0 && request.rotation.part == nullptr &&
-         kernels::kernels().bf16_products));
+         kernels::kernels().int8_scores));
   if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
     run<std::uint16_t>(request, result, scratch);
   else

@@ -10,6 +10,7 @@ namespace {
 KernelTable reference_table() {
   return {.isa = Isa::scalar,
           .bf16_products = false,
+          .int8_scores = false,
           .panel_product_f32 = reference::panel_product_f32,
           .panel_product_bf16 = reference::panel_product_bf16,
           .softmax_tile_f32 = reference::softmax_tile_f32,

@@ -99,7 +99,8 @@ struct RowDot {
 
 struct KernelTable {
   Isa isa;
-  bool bf16_products;  ///< matrix products run on bf16 panels (vdpbf16ps), else on f32 panels
+  bool bf16_products;  ///< matrix products run on bf16 panels, else on f32 panels
+  bool int8_scores;    ///< attention_step_int8 is faster than attention_step_bf16
 
   void (*panel_product_f32)(const PanelProduct<float>&);
   void (*panel_product_bf16)(const PanelProduct<std::uint16_t>&);

@@ -76,7 +76,7 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
     if (parts.options.kv_type != DType::q8_0)
       return fail(ErrorKind::usage, "--attention-precision int8: found --kv-type {}, expected q8_0",
                   dtype_name(parts.options.kv_type));
-    if (!kernels::kernels().bf16_products)
+    if (!kernels::kernels().int8_scores)
       return fail(ErrorKind::unsupported,
                   "--attention-precision int8: this machine has {}, expected AVX-512 with BF16 and VNNI",
                   isa_name(active_isa()));

@@ -308,7 +308,6 @@ TEST(KernelTwins, a_score_that_is_not_a_number_is_not_lost) {
 }
 
 TEST(KernelTwins, pages_of_8_and_16_bits_become_the_same_panels) {
-  if (best_isa() < Isa::avx512bf16) GTEST_SKIP() << "only bf16 products have panels of their own";
   Rng rng(21);
   const auto bytes = [&](std::size_t codes, std::size_t scales) {
     std::vector<std::byte> page(codes + scales * 2);

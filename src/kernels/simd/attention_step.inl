@@ -190,7 +190,7 @@ constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the pro
 /// output += probabilities · values of pages [first, last).
 template <int rows>
 TOME_ALONE void step_output(const AttentionStep& s, const StepAhead& ahead, int row, int first, int last,
-                             const std::uint16_t* probabilities) {
+                            const std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   for (int panel = 0; panel < s.value_panels; ++panel) {
     float* output =
@@ -229,8 +229,8 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, const StepAhead& ahead,
       __m512 p[4];
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) p[v] = probability_of(_mm512_load_ps(scores + r * kPanelColumns + v * 16));
-      sums[r] = store_probabilities(
-          p, sums[r], probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
+      sums[r] = store_probabilities(p, sums[r],
+                                    probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
     }
   }
   __mmask16 outgrown = 0;

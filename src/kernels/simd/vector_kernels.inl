@@ -2,64 +2,15 @@
 // target-named namespace after defining TOME_COLUMN_VECTORS (16-column vectors of a panel held in registers at once).
 // No std templates here: an AVX-512 copy of one must not become everybody's.
 
-typedef float f32x16 __attribute__((vector_size(64), aligned(1), may_alias));
-typedef std::int32_t i32x16 __attribute__((vector_size(64), aligned(1), may_alias));
-typedef std::uint32_t u32x16 __attribute__((vector_size(64), aligned(1), may_alias));
-typedef std::int8_t i8x16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef std::uint8_t u8x16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef std::uint16_t u16x16 __attribute__((vector_size(32), aligned(1), may_alias));
-
-#define TOME_INLINE static inline __attribute__((always_inline))
-
-TOME_INLINE f32x16 splat(float value) { return value - f32x16{}; }
-TOME_INLINE f32x16 load(const float* from) { return *reinterpret_cast<const f32x16*>(from); }
-TOME_INLINE void store(float* to, f32x16 value) { *reinterpret_cast<f32x16*>(to) = value; }
-TOME_INLINE f32x16 select(i32x16 condition, f32x16 yes, f32x16 no) {
-  return (f32x16)(((i32x16)yes & condition) | ((i32x16)no & ~condition));
-}
-TOME_INLINE f32x16 larger(f32x16 a, f32x16 b) { return select((i32x16)(a > b), a, b); }
-/// Lane i with lane i + 8, then + 4, + 2, + 1. By intrinsics: GCC 12 takes a loop over lanes through memory.
-TOME_INLINE __m256 half_of(f32x16 v, int half) {
-#if defined(__AVX512F__)
-  return half == 0 ? _mm512_castps512_ps256((__m512)v) : _mm512_extractf32x8_ps((__m512)v, 1);
-#else
-  return _mm256_loadu_ps(reinterpret_cast<const float*>(&v) + half * 8);
-#endif
-}
-TOME_INLINE float sum_lanes(f32x16 v) {
-  const __m256 eight = _mm256_add_ps(half_of(v, 0), half_of(v, 1));
-  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
-TOME_INLINE float max_lanes(f32x16 v) {
-  const __m256 eight = _mm256_max_ps(half_of(v, 0), half_of(v, 1));
-  const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
-  const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
-  return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
-}
-TOME_INLINE f32x16 multiply_add(f32x16 a, f32x16 b, f32x16 c) {
-#if defined(__AVX512F__)
-  return (f32x16)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
-#else
-  f32x16 result;
-  const __m256* pa = reinterpret_cast<const __m256*>(&a);
-  const __m256* pb = reinterpret_cast<const __m256*>(&b);
-  const __m256* pc = reinterpret_cast<const __m256*>(&c);
-  _mm256_storeu_ps(reinterpret_cast<float*>(&result), _mm256_fmadd_ps(pa[0], pb[0], pc[0]));
-  _mm256_storeu_ps(reinterpret_cast<float*>(&result) + 8, _mm256_fmadd_ps(pa[1], pb[1], pc[1]));
-  return result;
-#endif
-}
+#include "kernels/simd/lanes.inl"
 
 /// 2^x by rounding to the nearest integer and a Taylor polynomial of degree 6 on [−½, ½]: exact to 2e-7. Below −126 the
 /// result is 0.
 TOME_INLINE f32x16 exp2_lanes(f32x16 x) {
-  const i32x16 vanishes = (i32x16)(x < splat(-126.0f));
+  const i32x16 vanishes = less(x, splat(-126.0f));
   const f32x16 clamped = larger(x, splat(-126.0f));
-  const f32x16 magic = splat(12582912.0f);
-  const f32x16 shifted = clamped + magic;
-  const f32x16 fraction = clamped - (shifted - magic);
+  const f32x16 shifted = clamped + splat(12582912.0f);
+  const f32x16 fraction = clamped - (shifted - splat(12582912.0f));
   f32x16 polynomial = splat(1.5403530e-4f);
   polynomial = multiply_add(polynomial, fraction, splat(1.3333558e-3f));
   polynomial = multiply_add(polynomial, fraction, splat(9.6181291e-3f));
@@ -67,8 +18,7 @@ TOME_INLINE f32x16 exp2_lanes(f32x16 x) {
   polynomial = multiply_add(polynomial, fraction, splat(2.4022651e-1f));
   polynomial = multiply_add(polynomial, fraction, splat(6.9314718e-1f));
   polynomial = multiply_add(polynomial, fraction, splat(1.0f));
-  const i32x16 exponent = (i32x16)shifted << 23;
-  return select(vanishes, f32x16{}, (f32x16)((i32x16)polynomial + exponent));
+  return unless(vanishes, as_float(as_int(polynomial) + (as_int(shifted) << 23)));
 }
 
 // ---- products on f32 panels -----------------------------------------------------------------------------------------
@@ -114,6 +64,11 @@ static void panel_product_f32(const PanelProduct<float>& p) {
 TOME_INLINE void store_bf16(std::uint16_t* to, f32x16 value) {
 #if defined(__AVX512BF16__)
   *reinterpret_cast<u16x16*>(to) = (u16x16)_mm512_cvtneps_pbh((__m512)value);
+#elif !defined(__AVX512F__)
+  // The 32-bit halves of the rounded lanes, the eight of each half in order again.
+  const __m256i packed = _mm256_packus_epi32(_mm256_srli_epi32(bf16_rounded(value.low), 16),
+                                             _mm256_srli_epi32(bf16_rounded(value.high), 16));
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(packed, 0xd8));
 #else
   for (int lane = 0; lane < 16; ++lane) to[lane] = f32_to_bf16(value[lane]);
 #endif
@@ -166,26 +121,23 @@ TOME_INLINE f32x16 bf16_lanes(const std::byte* from) {
   return (f32x16)_mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))),
                                    16);
 }
-#else
-TOME_INLINE i32x16 both_halves(__m256i low, __m256i high) {
-  i32x16 result;
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(&result), low);
-  _mm256_storeu_si256(reinterpret_cast<__m256i*>(&result) + 1, high);
-  return result;
+TOME_INLINE f32x16 half_lanes(const std::byte* from) {
+  return (f32x16)_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
+#else
 TOME_INLINE i32x16 unsigned_bytes(const std::byte* from) {
-  return both_halves(_mm256_cvtepu8_epi32(bytes16(from)), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes16(from), 8)));
+  return i32x16{_mm256_cvtepu8_epi32(bytes16(from)), _mm256_cvtepu8_epi32(_mm_srli_si128(bytes16(from), 8))};
 }
 TOME_INLINE i32x16 signed_bytes(const std::byte* from) {
-  return both_halves(_mm256_cvtepi8_epi32(bytes16(from)), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes16(from), 8)));
+  return i32x16{_mm256_cvtepi8_epi32(bytes16(from)), _mm256_cvtepi8_epi32(_mm_srli_si128(bytes16(from), 8))};
 }
 TOME_INLINE f32x16 bf16_lanes(const std::byte* from) {
-  return (f32x16)(both_halves(_mm256_cvtepu16_epi32(bytes16(from)), _mm256_cvtepu16_epi32(bytes16(from + 16))) << 16);
+  return as_float(i32x16{_mm256_cvtepu16_epi32(bytes16(from)), _mm256_cvtepu16_epi32(bytes16(from + 16))} << 16);
+}
+TOME_INLINE f32x16 half_lanes(const std::byte* from) {
+  return {_mm256_cvtph_ps(bytes16(from)), _mm256_cvtph_ps(bytes16(from + 16))};
 }
 #endif
-TOME_INLINE f32x16 to_float(i32x16 value) { return __builtin_convertvector(value, f32x16); }
-TOME_INLINE i32x16 lane_numbers() { return i32x16{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}; }
-TOME_INLINE i32x16 splat_int(std::int32_t value) { return value - i32x16{}; }
 
 struct Values32 {
   f32x16 first, second;
@@ -205,12 +157,8 @@ TOME_INLINE Values32 values32(Type<DType::bf16>, const std::byte* row, int part)
   return {bf16_lanes(row + part * 64), bf16_lanes(row + part * 64 + 32)};
 }
 TOME_INLINE Values32 values32(Type<DType::f16>, const std::byte* row, int part) {
-  Values32 result;
-  for (int i = 0; i < 4; ++i) {
-    const __m128i bits = _mm_loadu_si128(reinterpret_cast<const __m128i*>(row) + part * 4 + i);
-    _mm256_storeu_ps(reinterpret_cast<float*>(&result) + i * 8, _mm256_cvtph_ps(bits));
-  }
-  return result;
+  const std::byte* from = row + part * 64;
+  return {half_lanes(from), half_lanes(from + 32)};
 }
 TOME_INLINE Values32 values32(Type<DType::q8_0>, const std::byte* row, int part) {
   const std::byte* block = row + part * 34;
@@ -333,22 +281,19 @@ TOME_INLINE void row_dot_vectors(const RowDot& dot, int row, int vector) {
         sum_lanes(first[v] + second[v]);
 }
 
-#if defined(__AVX512BW__)
 #include "kernels/simd/block_dots.inl"
-#endif
 
 template <DType type>
 static void row_dot_type(const RowDot& dot) {
   int vector = 0;
-#if defined(__AVX512BW__)
   if constexpr (type != DType::f32 && type != DType::bf16 && type != DType::f16) {
     if (dot.k <= kBlockDotColumns) {
-      for (; vector + 4 <= dot.vectors; vector += 4) block_dots<type, 4>(dot, vector);
+      for (; vector + kBlockDotVectors <= dot.vectors; vector += kBlockDotVectors)
+        block_dots<type, kBlockDotVectors>(dot, vector);
       for (; vector < dot.vectors; ++vector) block_dots<type, 1>(dot, vector);
       return;
     }
   }
-#endif
   for (; vector + 4 <= dot.vectors; vector += 4)
     for (int row = 0; row < dot.row_count; ++row) row_dot_vectors<type, 4>(dot, row, vector);
   for (; vector < dot.vectors; ++vector) {

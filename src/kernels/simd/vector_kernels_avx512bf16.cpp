@@ -212,6 +212,7 @@ KernelTable avx512bf16_table(KernelTable lower) {
   table.isa = Isa::avx512bf16;
   avx512bf16::fill(table);
   table.bf16_products = true;
+  table.int8_scores = true;
   table.panel_product_bf16 = avx512bf16::panel_product_bf16;
   table.attention_step_bf16 = avx512bf16::attention_step_bf16;
   table.attention_step_int8 = avx512bf16::attention_step_int8;
