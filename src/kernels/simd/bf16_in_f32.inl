@@ -1,6 +1,6 @@
 // Products and attention on bf16 panels for machines that multiply fp32 alone: the pairs of a panel become two fp32
 // registers on their way (a shift, a mask), so panels and pages keep half the bytes of fp32. Probabilities stay fp32.
-// Included by the AVX2 and the AVX-512 tables after vector_kernels.inl. No std templates.
+// Included by vector_kernels.inl for AVX2 and for AVX-512 without BF16. No std templates.
 
 #if defined(__AVX512F__)
 typedef __m512 Register;
@@ -79,6 +79,20 @@ constexpr int kBlockVectors = kLanes == 16 ? 4
 /// A function of its own, so that its sums and nothing else take the registers.
 #define TOME_ALONE static __attribute__((noinline))
 
+/// total[r][v] += a[r] · columns[v]. In assembly, in this order: GCC 12 takes all loads first and spills sums for them.
+template <int rows, int vectors>
+TOME_INLINE void multiply_add_rows(Register (&total)[rows][vectors], const float* a, std::size_t a_stride,
+                                   const Register (&columns)[vectors]) {
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) {
+    Register x;
+    __asm__ volatile("vbroadcastss %1, %0" : "=v"(x) : "m"(a[static_cast<std::size_t>(r) * a_stride]));
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v)
+      __asm__ volatile("vfmadd231ps %2, %1, %0" : "+v"(total[r][v]) : "v"(x), "v"(columns[v]));
+  }
+}
+
 /// total[r][v] += Σ_k a[r][k] · panel[k][column + 8 v …], k ascending.
 template <int rows, int vectors>
 TOME_INLINE void pair_products(Register (&total)[rows][vectors], const float* a, std::size_t a_stride, int pairs,
@@ -88,20 +102,10 @@ TOME_INLINE void pair_products(Register (&total)[rows][vectors], const float* a,
     Register columns[vectors];
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) columns[v] = first_of_pairs(b + v * 2 * kLanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      const Register x = all_of(a[static_cast<std::size_t>(r) * a_stride]);
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) total[r][v] = multiply_add_register(x, columns[v], total[r][v]);
-    }
+    multiply_add_rows<rows, vectors>(total, a, a_stride, columns);
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) columns[v] = second_of_pairs(b + v * 2 * kLanes);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      const Register x = all_of(a[static_cast<std::size_t>(r) * a_stride + 1]);
-#pragma GCC unroll 4
-      for (int v = 0; v < vectors; ++v) total[r][v] = multiply_add_register(x, columns[v], total[r][v]);
-    }
+    multiply_add_rows<rows, vectors>(total, a + 1, a_stride, columns);
   }
 }
 
@@ -377,10 +381,4 @@ static void attention_step_bf16(const AttentionStep& s) {
     default:
       return;
   }
-}
-
-static void fill_bf16(KernelTable& table) {
-  table.bf16_products = true;
-  table.panel_product_bf16 = panel_product_bf16;
-  table.attention_step_bf16 = attention_step_bf16;
 }

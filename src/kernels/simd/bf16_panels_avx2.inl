@@ -1,5 +1,5 @@
-// bf16 panels made with AVX2: from weights, and from pages of f16 and q8_0. Included by the AVX2 table; machines with
-// AVX-512 but without its BF16 instructions take these too.
+// bf16 panels made with AVX2: from weights, and from pages of f16 and q8_0. Included by vector_kernels.inl; machines
+// with AVX-512 but without its BF16 instructions take these too.
 
 /// Two registers of fp32 as pairs of bf16: (first[0], second[0]), (first[1], second[1]) …
 TOME_INLINE __m256i interleaved_bf16(__m256 first, __m256 second) {

@@ -440,6 +440,13 @@ static std::uint64_t burn_f32(std::uint64_t rounds) {
   return rounds * chains * lanes * 2;
 }
 
+#if !defined(__AVX512BF16__)
+#include "kernels/simd/bf16_in_f32.inl"
+#endif
+#if !defined(__AVX512F__)
+#include "kernels/simd/bf16_panels_avx2.inl"
+#endif
+
 static void fill(KernelTable& table) {
   table.burn_f32 = burn_f32;
   table.panel_product_f32 = panel_product_f32;
@@ -452,4 +459,15 @@ static void fill(KernelTable& table) {
   table.gated_gelu_tanh = gated_gelu_tanh;
   table.to_bf16 = to_bf16;
   table.rotate_halves = rotate_halves;
+#if !defined(__AVX512BF16__)
+  table.bf16_products = true;
+  table.panel_product_bf16 = panel_product_bf16;
+  table.attention_step_bf16 = attention_step_bf16;
+#endif
+#if !defined(__AVX512F__)
+  table.pack_panel_bf16 = pack_panel_bf16;
+  table.f16_to_bf16 = f16_to_bf16;
+  table.unpack_q8_keys = unpack_q8_keys;
+  table.unpack_q8_values = unpack_q8_values;
+#endif
 }

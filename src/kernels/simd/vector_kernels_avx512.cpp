@@ -11,7 +11,6 @@ namespace tome::kernels {
 namespace avx512 {
 
 #define TOME_COLUMN_VECTORS 4
-#include "kernels/simd/bf16_in_f32.inl"
 #include "kernels/simd/vector_kernels.inl"
 
 }  // namespace avx512
@@ -20,7 +19,6 @@ KernelTable avx512_table(KernelTable lower) {
   KernelTable table = lower;
   table.isa = Isa::avx512;
   avx512::fill(table);
-  avx512::fill_bf16(table);
   return table;
 }
 
