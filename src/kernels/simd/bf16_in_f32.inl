@@ -93,10 +93,11 @@ TOME_INLINE void multiply_add_rows(Register (&total)[rows][vectors], const float
   }
 }
 
-/// total[r][v] += Σ_k a[r][k] · panel[k][column + 8 v …], k ascending.
-template <int rows, int vectors>
+/// total[r][v] += Σ_k a[r][k] · panel[k][column + 8 v …], k ascending. With `ahead` as much of another panel is asked
+/// for.
+template <int rows, int vectors, bool fetches>
 TOME_INLINE void pair_products(Register (&total)[rows][vectors], const float* a, std::size_t a_stride, int pairs,
-                               const std::uint16_t* b) {
+                               const std::uint16_t* b, const std::uint16_t* ahead) {
 #pragma GCC unroll 1
   for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns, a += 2) {
     Register columns[vectors];
@@ -106,6 +107,11 @@ TOME_INLINE void pair_products(Register (&total)[rows][vectors], const float* a,
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) columns[v] = second_of_pairs(b + v * 2 * kLanes);
     multiply_add_rows<rows, vectors>(total, a + 1, a_stride, columns);
+    if constexpr (fetches) {
+#pragma GCC unroll 4
+      for (int line = 0; line < 4; ++line) _mm_prefetch(reinterpret_cast<const char*>(ahead + line * 32), _MM_HINT_T0);
+      ahead += 2 * kPanelColumns;
+    }
   }
 }
 
@@ -135,7 +141,7 @@ TOME_ALONE void product_columns(const float* a, int pairs, const std::uint16_t* 
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v)
       total[r][v] = start ? all_of(0.0f) : load_register(c + static_cast<std::size_t>(r) * c_stride + v * kLanes);
-  pair_products<rows, vectors>(total, a, kWidened, pairs, panel);
+  pair_products<rows, vectors, false>(total, a, kWidened, pairs, panel, nullptr);
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -201,9 +207,9 @@ TOME_INLINE Register probability_of(Register x) {
 }
 
 /// scores[r][column …] = a[r] · panel − reference[r].
-template <int rows, int vectors>
+template <int rows, int vectors, bool fetches>
 TOME_ALONE void score_columns(const float* queries, std::size_t stride, int pairs, const std::uint16_t* panel,
-                              const float* reference, float* scores) {
+                              const std::uint16_t* ahead, const float* reference, float* scores) {
   Register total[rows][vectors];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
@@ -211,7 +217,7 @@ TOME_ALONE void score_columns(const float* queries, std::size_t stride, int pair
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v) total[r][v] = start;
   }
-  pair_products<rows, vectors>(total, queries, stride, pairs, panel);
+  pair_products<rows, vectors, fetches>(total, queries, stride, pairs, panel, ahead);
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -219,20 +225,17 @@ TOME_ALONE void score_columns(const float* queries, std::size_t stride, int pair
       store_register(scores + static_cast<std::size_t>(r) * kStepKeys + v * kLanes, total[r][v]);
 }
 
-/// output[r][column …] += probabilities[r] · values, for pages [first, last).
-template <int rows, int vectors>
-TOME_ALONE void output_columns(const AttentionStep& s, int panel, int column, int first, int last,
-                               const float* probabilities, float* output, std::size_t columns) {
+/// output[r][column …] += probabilities[r] · one panel of values.
+template <int rows, int vectors, bool fetches>
+TOME_ALONE void output_columns(const float* probabilities, const std::uint16_t* panel, const std::uint16_t* ahead,
+                               float* output, std::size_t columns) {
   Register total[rows][vectors];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < vectors; ++v)
       total[r][v] = load_register(output + static_cast<std::size_t>(r) * columns + v * kLanes);
-  for (int page = first; page < last; ++page)
-    pair_products<rows, vectors>(
-        total, probabilities + page * kPanelColumns, kStepKeys, kPanelColumns / 2,
-        s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns + column * 2);
+  pair_products<rows, vectors, fetches>(total, probabilities, kStepKeys, kPanelColumns / 2, panel, ahead);
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -248,21 +251,49 @@ struct StepRows {
   const float* queries;
   std::size_t query_stride;
   float* probabilities;  // [rows][kStepKeys]
+  static constexpr int vectors = kBlockVectors<rows>;
 
-  inline __attribute__((always_inline)) void scores(int page, const float* reference) const {
-    constexpr int vectors = kBlockVectors<rows>;
-    for (int column = 0; column < kPanelColumns; column += vectors * kLanes)
-      score_columns<rows, vectors>(queries, query_stride, s.dims / 2, s.keys[page] + column * 2, reference,
-                                   probabilities + page * kPanelColumns + column);
+  /// The first group brings the step's panels into the cache, each while the one before it is multiplied; the last one
+  /// asks for the next step's first.
+  inline __attribute__((always_inline)) const std::uint16_t* fetched(const std::uint16_t* next) const {
+    return row == 0 ? next : nullptr;
+  }
+  inline __attribute__((always_inline)) const std::uint16_t* value_panel(int page, int panel) const {
+    return s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
+  }
+
+  inline __attribute__((always_inline)) void scores(int page, int first, int last, const float* reference) const {
+    const std::uint16_t* ahead = fetched(page + 1 < last ? s.keys[page + 1] : s.values[first]);
+    float* to = probabilities + page * kPanelColumns;
+    const int pairs = s.dims / 2;
+    int column = 0;
+    if (ahead != nullptr) {
+      score_columns<rows, vectors, true>(queries, query_stride, pairs, s.keys[page], ahead, reference, to);
+      column = vectors * kLanes;
+    }
+    for (; column < kPanelColumns; column += vectors * kLanes)
+      score_columns<rows, vectors, false>(queries, query_stride, pairs, s.keys[page] + column * 2, nullptr, reference,
+                                          to + column);
   }
   inline __attribute__((always_inline)) void output(int first, int last) const {
-    constexpr int vectors = kBlockVectors<rows>;
     const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
+    const auto* next_step =
+        s.pages_ahead > 0 && s.rows - row <= 6 ? reinterpret_cast<const std::uint16_t*>(s.keys_ahead[0]) : nullptr;
     for (int panel = 0; panel < s.value_panels; ++panel)
-      for (int column = 0; column < kPanelColumns; column += vectors * kLanes)
-        output_columns<rows, vectors>(
-            s, panel, column, first, last, probabilities,
-            s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + column, columns);
+      for (int page = first; page < last; ++page) {
+        const float* p = probabilities + page * kPanelColumns;
+        float* to = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns;
+        const std::uint16_t* ahead = page + 1 < last              ? fetched(value_panel(page + 1, panel))
+                                     : panel + 1 < s.value_panels ? fetched(value_panel(first, panel + 1))
+                                                                  : next_step;
+        int column = 0;
+        if (ahead != nullptr) {
+          output_columns<rows, vectors, true>(p, value_panel(page, panel), ahead, to, columns);
+          column = vectors * kLanes;
+        }
+        for (; column < kPanelColumns; column += vectors * kLanes)
+          output_columns<rows, vectors, false>(p, value_panel(page, panel) + column * 2, nullptr, to + column, columns);
+      }
   }
 
   /// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a
@@ -271,7 +302,7 @@ struct StepRows {
     Register sums[rows];
     for (int r = 0; r < rows; ++r) sums[r] = all_of(0.0f);
     for (int page = first; page < last; ++page) {
-      scores(page, s.reference + row);
+      scores(page, first, last, s.reference + row);
       for (int r = 0; r < rows; ++r) {
         float* p = probabilities + static_cast<std::size_t>(r) * kStepKeys + page * kPanelColumns;
 #pragma GCC unroll 8
@@ -298,7 +329,7 @@ struct StepRows {
     const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
     const float nothing[rows] = {};
     const float infinity = __builtin_inff();
-    scores(page, nothing);
+    scores(page, page, page + 1, nothing);
     for (int r = 0; r < rows; ++r) {
       const std::uint64_t seen = s.visible[page] == nullptr ? ~std::uint64_t{0} : s.visible[page][row + r];
       float* p = probabilities + static_cast<std::size_t>(r) * kStepKeys + page * kPanelColumns;
