@@ -1,15 +1,10 @@
-// Dot products of block-quantised rows with fp32 inputs: included by vector_kernels.inl. The block's scale multiplies
-// the block's sum, not its values, and minima meet the inputs' sums, which are taken once a call: half the work of
-// unpacking each value.
+// Dot products of block-quantised rows with fp32 inputs, for 512-bit registers: included by vector_kernels.inl where
+// there are any. The block's scale multiplies the block's sum, not its values, and minima meet the inputs' sums, which
+// are taken once a call: half the work of unpacking each value.
 
 /// Longest row whose inputs' sums fit on the stack; longer ones take the way over unpacked values.
 constexpr int kBlockDotColumns = 32768;
-/// Inputs at a time: what fits the registers.
-#if defined(__AVX512F__)
-constexpr int kBlockDotVectors = 4;
-#else
-constexpr int kBlockDotVectors = 2;
-#endif
+constexpr int kBlockDotVectors = 4;  ///< inputs at a time
 
 /// Σ of each 32 inputs.
 template <int vectors>
@@ -39,7 +34,6 @@ struct Quants32 {
   i32x16 first, second;
 };
 
-#if defined(__AVX512F__)
 TOME_INLINE i32x16 subtract_where_clear(i32x16 values, std::uint32_t bits, int amount) {
   return (i32x16)_mm512_mask_sub_epi32((__m512i)values, static_cast<__mmask16>(~bits), (__m512i)values,
                                        _mm512_set1_epi32(amount));
@@ -48,27 +42,6 @@ TOME_INLINE i32x16 add_where_set(i32x16 values, std::uint32_t bits, int amount) 
   return (i32x16)_mm512_mask_add_epi32((__m512i)values, static_cast<__mmask16>(bits), (__m512i)values,
                                        _mm512_set1_epi32(amount));
 }
-TOME_INLINE f32x16 lane0(__m128 v) { return (f32x16)_mm512_broadcastss_ps(v); }
-TOME_INLINE f32x16 with_zeros(__m256 low) { return (f32x16)_mm512_zextps256_ps512(low); }
-#else
-/// `amount` in the lanes whose bit is set.
-TOME_INLINE __m256i amount_where(__m256i bits, __m256i lane_bits, int amount) {
-  return _mm256_and_si256(_mm256_cmpeq_epi32(_mm256_and_si256(bits, lane_bits), lane_bits), _mm256_set1_epi32(amount));
-}
-TOME_INLINE i32x16 amounts(std::uint32_t bits, int amount) {
-  const __m256i all = _mm256_set1_epi32(static_cast<int>(bits));
-  return {amount_where(all, _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128), amount),
-          amount_where(all, _mm256_setr_epi32(256, 512, 1024, 2048, 4096, 8192, 16384, 32768), amount)};
-}
-TOME_INLINE i32x16 add_where_set(i32x16 values, std::uint32_t bits, int amount) {
-  return values + amounts(bits, amount);
-}
-TOME_INLINE i32x16 subtract_where_clear(i32x16 values, std::uint32_t bits, int amount) {
-  return values + amounts(bits, amount) - amount;
-}
-TOME_INLINE f32x16 lane0(__m128 v) { return {_mm256_broadcastss_ps(v), _mm256_broadcastss_ps(v)}; }
-TOME_INLINE f32x16 with_zeros(__m256 low) { return {low, _mm256_setzero_ps()}; }
-#endif
 TOME_INLINE std::uint32_t word_at(const std::byte* from) {
   std::uint32_t word;
   __builtin_memcpy(&word, from, 4);
@@ -78,6 +51,7 @@ TOME_INLINE std::uint32_t word_at(const std::byte* from) {
 TOME_INLINE __m128 halves_at(const std::byte* from) {
   return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
 }
+TOME_INLINE f32x16 lane0(__m128 v) { return (f32x16)_mm512_broadcastss_ps(v); }
 
 template <DType type>
 struct Block32 {};
@@ -218,8 +192,9 @@ TOME_INLINE void scaled_superblock_dot(const RowDot& dot, int row, int vector, c
         const int sub = pair * 2 + nibble;
         i32x16 q0 = nibble == 0 ? first & 15 : first >> 4, q1 = nibble == 0 ? second & 15 : second >> 4;
         if constexpr (five) {
-          q0 = q0 | (((high_first >> sub) & 1) << 4);
-          q1 = q1 | (((high_second >> sub) & 1) << 4);
+          const __m512i bit = _mm512_set1_epi32(1 << sub);
+          q0 = add_where_set(q0, _mm512_test_epi32_mask((__m512i)high_first, bit), 16);
+          q1 = add_where_set(q1, _mm512_test_epi32_mask((__m512i)high_second, bit), 16);
         }
         const f32x16 f0 = to_float(q0), f1 = to_float(q1), scale = splat(scales.scale[sub]);
         for (int v = 0; v < vectors; ++v) {
@@ -231,7 +206,7 @@ TOME_INLINE void scaled_superblock_dot(const RowDot& dot, int row, int vector, c
     }
   }
   for (int v = 0; v < vectors; ++v) {
-    const f32x16 minima = with_zeros(least[v]);
+    const f32x16 minima = (f32x16)_mm512_zextps256_ps512(least[v]);
     dot.out[static_cast<std::size_t>(vector + v) * dot.out_stride + static_cast<std::size_t>(row)] =
         sum_lanes(total[0][v] + total[1][v] - minima);
   }

@@ -281,7 +281,11 @@ TOME_INLINE void row_dot_vectors(const RowDot& dot, int row, int vector) {
         sum_lanes(first[v] + second[v]);
 }
 
+#if defined(__AVX512F__)
 #include "kernels/simd/block_dots.inl"
+#else
+#include "kernels/simd/int16_dots.inl"
+#endif
 
 template <DType type>
 static void row_dot_type(const RowDot& dot) {
