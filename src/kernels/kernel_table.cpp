@@ -10,6 +10,7 @@ namespace {
 KernelTable reference_table() {
   return {.isa = Isa::scalar,
           .bf16_products = false,
+          .code_products = false,
           .int8_scores = false,
           .panel_product_f32 = reference::panel_product_f32,
           .panel_product_bf16 = reference::panel_product_bf16,
@@ -18,6 +19,9 @@ KernelTable reference_table() {
           .attention_step_int8 = reference::attention_step_int8,
           .pack_panel_f32 = reference::pack_panel_f32,
           .pack_panel_bf16 = reference::pack_panel_bf16,
+          .input_codes = reference::input_codes,
+          .pack_panel_codes = reference::pack_panel_codes,
+          .panel_product_codes = reference::panel_product_codes,
           .row_dot = reference::row_dot,
           .dequantize_row = reference::dequantize_row,
           .rms_norm = reference::rms_norm,
@@ -66,7 +70,9 @@ std::vector<std::pair<std::string, std::string>> kernel_report() {
     return std::string("none");
   };
   return {{"instruction set", std::string(isa_name(now.isa))},
-          {"matrix products", now.bf16_products ? "bf16 panels" : "f32 panels"},
+          {"matrix products", now.code_products   ? "16-bit codes"
+                              : now.bf16_products ? "bf16 panels"
+                                                  : "f32 panels"},
           {"panel_product_f32", first_with(&KernelTable::panel_product_f32)},
           {"panel_product_bf16", first_with(&KernelTable::panel_product_bf16)},
           {"softmax_tile_f32", first_with(&KernelTable::softmax_tile_f32)},
@@ -74,6 +80,9 @@ std::vector<std::pair<std::string, std::string>> kernel_report() {
           {"attention_step_int8", first_with(&KernelTable::attention_step_int8)},
           {"pack_panel_f32", first_with(&KernelTable::pack_panel_f32)},
           {"pack_panel_bf16", first_with(&KernelTable::pack_panel_bf16)},
+          {"input_codes", first_with(&KernelTable::input_codes)},
+          {"pack_panel_codes", first_with(&KernelTable::pack_panel_codes)},
+          {"panel_product_codes", first_with(&KernelTable::panel_product_codes)},
           {"row_dot", first_with(&KernelTable::row_dot)},
           {"dequantize_row", first_with(&KernelTable::dequantize_row)},
           {"rms_norm", first_with(&KernelTable::rms_norm)},

@@ -98,9 +98,31 @@ struct RowDot {
   std::size_t out_stride;
 };
 
+inline constexpr int kCodeBlock = 32;         ///< values that share a scale
+inline constexpr int kMostInputCode = 32767;  ///< of activations
+inline constexpr int kMostWeightCode = 1023;  ///< of weights: 32 products of both fit 32 bits
+/// Bytes of 64 weight rows as codes: [4][k / 2][16][2] int16 (pairs along k, 16 columns at a time), then fp32 scales
+/// [k / 32][64].
+inline constexpr std::size_t code_panel_bytes(int k) {
+  return static_cast<std::size_t>(k) * kPanelColumns * 2 + static_cast<std::size_t>(k) / kCodeBlock * kPanelColumns * 4;
+}
+
+/// c[row][0 … 64) = Σ_block a_scales[row][block] · scale[block][column] · Σ a[row][k] · code[k][column], whole numbers
+/// within a block, fp32 over blocks in ascending order: the result of a row does not depend on the other rows.
+struct CodeProduct {
+  const std::int16_t* a;   ///< [rows, k]
+  const float* a_scales;   ///< [rows, k / 32]
+  const std::byte* panel;  ///< code_panel_bytes(k)
+  int k;                   ///< a multiple of 32
+  float* c;                ///< [rows, 64], row stride `c_stride`
+  std::size_t c_stride;
+  int rows;
+};
+
 struct KernelTable {
   Isa isa;
   bool bf16_products;  ///< matrix products run on bf16 panels, else on f32 panels
+  bool code_products;  ///< products of many rows run on codes of 16 bits where 32 divides k: faster and finer than bf16
   bool int8_scores;    ///< attention_step_int8 is faster than attention_step_bf16
 
   void (*panel_product_f32)(const PanelProduct<float>&);
@@ -112,6 +134,12 @@ struct KernelTable {
   void (*pack_panel_f32)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
   void (*pack_panel_bf16)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                           std::uint16_t* panel);
+  /// x[0 … k) as codes of at most kMostInputCode, each 32 by their largest; what is not a number stays in the scale.
+  void (*input_codes)(const float* x, int k, std::int16_t* codes, float* scales);
+  /// 64 weight rows (fewer: the rest is zero) as codes of at most kMostWeightCode, each 32 along k by their largest.
+  void (*pack_panel_codes)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
+                           std::byte* panel);
+  void (*panel_product_codes)(const CodeProduct&);
   void (*row_dot)(const RowDot&);
   void (*dequantize_row)(DType type, const std::byte* row, std::uint64_t count, float* values);
   /// y = x / √(mean(x²) + ε) · weight.

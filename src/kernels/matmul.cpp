@@ -68,50 +68,88 @@ void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, con
   });
 }
 
-template <class Element, class Product, class Pack>
-void many_rows(const MatmulInput& input, const Element* values, std::span<const MatmulWeight> group,
-               MatmulScratch& scratch, Product product, Pack pack) {
-  const auto columns = static_cast<std::size_t>(input.columns);
-  const int padded = (input.columns + 1) / 2 * 2;
-  const std::size_t panel_bytes = static_cast<std::size_t>(padded) * kPanelColumns * sizeof(Element);
+/// pack(weight, first row, rows, panel) makes a panel of 64 weight rows, product(panel, first input row, rows, c,
+/// stride) multiplies it with inputs.
+template <class Pack, class Product>
+void many_rows(const MatmulInput& input, std::span<const MatmulWeight> group, MatmulScratch& scratch,
+               std::size_t panel_bytes, const Pack& pack, const Product& product) {
+  panel_bytes = (panel_bytes + 63) / 64 * 64;
   scratch.panels.reserve(panel_bytes * static_cast<std::size_t>(thread_count()));
   const std::vector<Task> tasks = split(group, kPanelColumns);
   parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t index, int thread) {
     const Task& task = tasks[static_cast<std::size_t>(index)];
-    const TensorView& weight = *task.weight->weight;
-    auto* panel = reinterpret_cast<Element*>(scratch.panels.data() + panel_bytes * static_cast<std::size_t>(thread));
-    const Element* panels[] = {panel};
-    pack(weight.type, weight.row(static_cast<std::uint64_t>(task.first_row)), row_bytes(weight.type, columns),
-         task.row_count, input.columns, panel);
-    PanelProduct<Element> p{.a = values,
-                            .a_stride = columns,
-                            .panels = panels,
-                            .panel_count = 1,
-                            .k_each = input.columns,
-                            .c = nullptr,
-                            .c_stride = 0,
-                            .rows = 0,
-                            .accumulate = Accumulate::no};
+    std::byte* panel = scratch.panels.data() + panel_bytes * static_cast<std::size_t>(thread);
+    pack(*task.weight->weight, task.first_row, task.row_count, panel);
+    float* output = task.weight->output + task.first_row;
     if (task.row_count == kPanelColumns) {
-      p.c = task.weight->output + task.first_row;
-      p.c_stride = task.weight->output_stride;
-      p.rows = input.rows;
-      product(p);
+      product(panel, 0, input.rows, output, task.weight->output_stride);
       return;
     }
     alignas(64) float narrow[6 * kPanelColumns];  // the last panel of a matrix whose rows are no multiple of 64
     for (int row = 0; row < input.rows; row += 6) {
-      p.a = values + static_cast<std::size_t>(row) * columns;
-      p.c = narrow;
-      p.c_stride = kPanelColumns;
-      p.rows = std::min(6, input.rows - row);
-      product(p);
-      for (int i = 0; i < p.rows; ++i)
-        std::copy_n(
-            narrow + i * kPanelColumns, task.row_count,
-            task.weight->output + static_cast<std::size_t>(row + i) * task.weight->output_stride + task.first_row);
+      const int rows = std::min(6, input.rows - row);
+      product(panel, row, rows, narrow, kPanelColumns);
+      for (int i = 0; i < rows; ++i)
+        std::copy_n(narrow + i * kPanelColumns, task.row_count,
+                    output + static_cast<std::size_t>(row + i) * task.weight->output_stride);
     }
   });
+}
+
+/// On panels of fp32 or bf16.
+template <class Element, class Product, class Pack>
+void many_rows_of(const MatmulInput& input, const Element* values, std::span<const MatmulWeight> group,
+                  MatmulScratch& scratch, Product product, Pack pack) {
+  const auto columns = static_cast<std::size_t>(input.columns);
+  const std::size_t padded = (columns + 1) / 2 * 2;
+  many_rows(
+      input, group, scratch, padded * kPanelColumns * sizeof(Element),
+      [&](const TensorView& weight, int first_row, int row_count, std::byte* panel) {
+        pack(weight.type, weight.row(static_cast<std::uint64_t>(first_row)), row_bytes(weight.type, columns), row_count,
+             input.columns, reinterpret_cast<Element*>(panel));
+      },
+      [&](const std::byte* panel, int first_row, int rows, float* c, std::size_t c_stride) {
+        const auto* one = reinterpret_cast<const Element*>(panel);
+        product({.a = values + static_cast<std::size_t>(first_row) * columns,
+                 .a_stride = columns,
+                 .panels = &one,
+                 .panel_count = 1,
+                 .k_each = input.columns,
+                 .c = c,
+                 .c_stride = c_stride,
+                 .rows = rows,
+                 .accumulate = Accumulate::no});
+      });
+}
+
+/// On codes of 16 bits.
+void many_rows_in_codes(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table,
+                        MatmulScratch& scratch) {
+  const auto columns = static_cast<std::size_t>(input.columns), blocks = columns / kCodeBlock;
+  scratch.input_codes.reserve(static_cast<std::size_t>(input.rows) * columns);
+  scratch.input_scales.reserve(static_cast<std::size_t>(input.rows) * blocks);
+  std::int16_t* codes = scratch.input_codes.data();
+  float* scales = scratch.input_scales.data();
+  parallel_for(input.rows, [&](std::int64_t index, int) {
+    const auto row = static_cast<std::size_t>(index);
+    table.input_codes(input.values + row * columns, input.columns, codes + row * columns, scales + row * blocks);
+  });
+  many_rows(
+      input, group, scratch, code_panel_bytes(input.columns),
+      [&](const TensorView& weight, int first_row, int row_count, std::byte* panel) {
+        table.pack_panel_codes(weight.type, weight.row(static_cast<std::uint64_t>(first_row)),
+                               row_bytes(weight.type, columns), row_count, input.columns, panel);
+      },
+      [&](const std::byte* panel, int first_row, int rows, float* c, std::size_t c_stride) {
+        const auto first = static_cast<std::size_t>(first_row);
+        table.panel_product_codes({.a = codes + first * columns,
+                                   .a_scales = scales + first * blocks,
+                                   .panel = panel,
+                                   .k = input.columns,
+                                   .c = c,
+                                   .c_stride = c_stride,
+                                   .rows = rows});
+      });
 }
 
 }  // namespace
@@ -124,15 +162,19 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
     report_slow_type(weight.weight->type, input.columns, table);
   }
   if (precision == ProductPrecision::fp32) {  // one order of summation for any number of rows
-    many_rows(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
+    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
     return;
   }
   if (input.rows <= kFewRows) {
     few_rows(input, group, table);
     return;
   }
+  if (table.code_products && input.columns % kCodeBlock == 0) {
+    many_rows_in_codes(input, group, table, scratch);
+    return;
+  }
   if (!table.bf16_products || input.columns % 2 != 0) {
-    many_rows(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
+    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
     return;
   }
   const std::size_t count = static_cast<std::size_t>(input.rows) * static_cast<std::size_t>(input.columns);
@@ -142,7 +184,8 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
     const std::size_t start = static_cast<std::size_t>(index) * block;
     table.to_bf16(input.values + start, std::min(block, count - start), scratch.input_bf16.data() + start);
   });
-  many_rows(input, scratch.input_bf16.data(), group, scratch, table.panel_product_bf16, table.pack_panel_bf16);
+  many_rows_of<std::uint16_t>(input, scratch.input_bf16.data(), group, scratch, table.panel_product_bf16,
+                              table.pack_panel_bf16);
 }
 
 }  // namespace tome::kernels

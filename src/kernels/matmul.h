@@ -29,9 +29,11 @@ struct MatmulWeight {
   std::size_t output_stride;
 };
 
-/// Reusable scratch: a bf16 copy of the input and one panel a thread. One owner, one call at a time.
+/// Reusable scratch: a copy of the input in bf16 or in codes, and one panel a thread. One owner, one call at a time.
 struct MatmulScratch {
   AlignedBuffer<std::uint16_t> input_bf16;
+  AlignedBuffer<std::int16_t> input_codes;
+  AlignedBuffer<float> input_scales;
   AlignedBuffer<std::byte> panels;
 };
 

@@ -488,6 +488,83 @@ TEST(KernelTwins, packed_panels_are_the_unpacked_rows_turned) {
   }
 }
 
+TEST(KernelTwins, codes_of_16_bits_and_their_products_agree_with_the_plain_loops_and_stay_finer_than_bf16) {
+  Rng rng(6);
+  for (const DType type : kWeightTypes)
+    for (const int k : {256, 512, 768})
+      for (const int row_count : {1, 8, 37, 64}) {
+        const std::size_t stride = row_bytes(type, static_cast<std::uint64_t>(k)), width = static_cast<std::size_t>(k);
+        std::vector<std::byte> rows;
+        for (int row = 0; row < row_count; ++row) {
+          const auto one = random_row(rng, type, static_cast<std::uint64_t>(k));
+          rows.insert(rows.end(), one.begin(), one.end());
+        }
+        constexpr int inputs = 11;  // six, three and two at a time
+        const std::size_t blocks = width / 32;
+        std::vector<float> x(inputs * width), scales(inputs * blocks), want_scales(inputs * blocks);
+        fill(rng, x.data(), x.size());
+        std::fill_n(x.data(), 32, 0.0f);
+        std::vector<std::int16_t> codes(x.size()), want_codes(x.size());
+        std::vector<std::byte> panel(code_panel_bytes(k)), want_panel(code_panel_bytes(k));
+        reference::pack_panel_codes(type, rows.data(), stride, row_count, k, want_panel.data());
+        for (const Isa isa : sets()) {
+          const KernelTable& table = kernel_table(isa);
+          table.pack_panel_codes(type, rows.data(), stride, row_count, k, panel.data());
+          for (std::size_t row = 0; row < inputs; ++row) {
+            table.input_codes(x.data() + row * width, k, codes.data() + row * width, scales.data() + row * blocks);
+            reference::input_codes(x.data() + row * width, k, want_codes.data() + row * width,
+                                   want_scales.data() + row * blocks);
+          }
+          ASSERT_EQ(codes, want_codes) << isa_name(isa);
+          ASSERT_EQ(scales, want_scales) << isa_name(isa);
+          ASSERT_EQ(table.pack_panel_codes == reference::pack_panel_codes, isa == Isa::scalar);
+          std::vector<float> got(inputs * 70, NAN), want(inputs * 70, NAN);
+          table.panel_product_codes({codes.data(), scales.data(), panel.data(), k, got.data(), 70, inputs});
+          reference::panel_product_codes({codes.data(), scales.data(), want_panel.data(), k, want.data(), 70, inputs});
+          std::vector<float> weights(width);
+          for (std::size_t column = 0; column < 70; ++column) {
+            if (column < static_cast<std::size_t>(row_count))
+              reference::dequantize_row(type, rows.data() + column * stride, width, weights.data());
+            else
+              std::fill(weights.begin(), weights.end(), 0.0f);
+            for (std::size_t row = 0; row < inputs; ++row) {
+              const float value = got[row * 70 + column];
+              if (column >= 64) {
+                ASSERT_TRUE(std::isnan(value)) << "wrote past its columns";
+                continue;
+              }
+              double exact = 0, size = 0;
+              for (std::size_t i = 0; i < width; ++i) {
+                const double product = static_cast<double>(x[row * width + i]) * static_cast<double>(weights[i]);
+                exact += product;
+                size += std::fabs(product);
+              }
+              // Vectors round a weight that lies between two codes the other way now and then.
+              ASSERT_NEAR(value, want[row * 70 + column], 1e-6 + 1e-4 * size) << dtype_name(type) << isa_name(isa);
+              ASSERT_NEAR(value, exact, 1e-6 + size / 512) << dtype_name(type) << " " << isa_name(isa) << " k " << k;
+            }
+          }
+        }
+      }
+}
+
+TEST(KernelTwins, an_input_that_is_not_a_number_is_not_lost_in_codes) {
+  for (const float bad : {NAN, INFINITY, -INFINITY})
+    for (const Isa isa : sets()) {
+      std::vector<float> x(64, 1.0f), scales(2), c(64);
+      x[40] = bad;
+      std::vector<std::int16_t> codes(64);
+      std::vector<float> weights(64 * 64, 1.0f);
+      std::vector<std::byte> panel(code_panel_bytes(64));
+      const KernelTable& table = kernel_table(isa);
+      table.input_codes(x.data(), 64, codes.data(), scales.data());
+      EXPECT_TRUE(std::isfinite(scales[0])) << isa_name(isa);
+      table.pack_panel_codes(DType::f32, reinterpret_cast<const std::byte*>(weights.data()), 256, 64, 64, panel.data());
+      table.panel_product_codes({codes.data(), scales.data(), panel.data(), 64, c.data(), 64, 1});
+      for (const float value : c) ASSERT_FALSE(std::isfinite(value)) << isa_name(isa);
+    }
+}
+
 TEST(KernelTwins, norms_activations_and_rotations_agree_at_every_length_and_misalignment) {
   Rng rng(6);
   for (const Isa isa : sets()) {

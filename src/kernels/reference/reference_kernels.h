@@ -12,6 +12,10 @@ void attention_step_int8(const AttentionStep& step);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
 void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                      std::uint16_t* panel);
+void input_codes(const float* x, int k, std::int16_t* codes, float* scales);
+void pack_panel_codes(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
+                      std::byte* panel);
+void panel_product_codes(const CodeProduct& product);
 void row_dot(const RowDot& dot);
 void dequantize_row(DType type, const std::byte* row, std::uint64_t count, float* values);
 void rms_norm(const float* x, const float* weight, float epsilon, int count, float* y);

@@ -7,6 +7,23 @@
 constexpr int kBlockDotColumns = 32768;
 constexpr int kBlockDotVectors = 4;  ///< inputs at a time
 
+/// Codes of 32 values, each at most `most`; returns the scale. What is not a number stays in it.
+TOME_INLINE float block_codes(f32x16 first, f32x16 second, float total, float most, std::int16_t* codes) {
+  const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+  const float largest =
+      max_lanes(f32x16{_mm256_max_ps(_mm256_and_ps(first.low, no_sign), _mm256_and_ps(first.high, no_sign)),
+                       _mm256_max_ps(_mm256_and_ps(second.low, no_sign), _mm256_and_ps(second.high, no_sign))});
+  const f32x16 inverse = splat(largest > 0.0f ? most / largest : 0.0f);
+  const auto put = [&](f32x16 v, std::int16_t * to) __attribute__((always_inline)) {
+    const f32x16 scaled = v * inverse;
+    const __m256i packed = _mm256_packs_epi32(_mm256_cvtps_epi32(scaled.low), _mm256_cvtps_epi32(scaled.high));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(packed, 0xd8));
+  };
+  put(first, codes);
+  put(second, codes + 16);
+  return largest * (1.0f / most) + 0.0f * total;
+}
+
 /// One input in 16 bits.
 struct InputCodes {
   alignas(32) std::int16_t codes[kBlockDotColumns];
@@ -14,22 +31,10 @@ struct InputCodes {
   alignas(32) float sum[kBlockDotColumns / 32];  ///< of the fp32 values
 
   void take(const float* x, int k) {
-    const __m256 no_sign = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     for (int part = 0; part < k / 32; ++part, x += 32) {
       const f32x16 first = load(x), second = load(x + 16);
-      const f32x16 largest = {_mm256_max_ps(_mm256_and_ps(first.low, no_sign), _mm256_and_ps(first.high, no_sign)),
-                              _mm256_max_ps(_mm256_and_ps(second.low, no_sign), _mm256_and_ps(second.high, no_sign))};
-      const float top = max_lanes(largest), total = sum_lanes(first + second);
-      sum[part] = total;
-      scale[part] = top * (1.0f / 32767.0f) + 0.0f * total;  // what is not a number stays in the scale
-      const f32x16 inverse = splat(top > 0.0f ? 32767.0f / top : 0.0f);
-      const f32x16 a = first * inverse, b = second * inverse;
-      const auto rounded = [](f32x16 v) __attribute__((always_inline)) {
-        return _mm256_permute4x64_epi64(_mm256_packs_epi32(_mm256_cvtps_epi32(v.low), _mm256_cvtps_epi32(v.high)),
-                                        0xd8);
-      };
-      _mm256_store_si256(reinterpret_cast<__m256i*>(codes + part * 32), rounded(a));
-      _mm256_store_si256(reinterpret_cast<__m256i*>(codes + part * 32 + 16), rounded(b));
+      sum[part] = sum_lanes(first + second);
+      scale[part] = block_codes(first, second, sum[part], kMostInputCode, codes + part * 32);
     }
   }
   TOME_INLINE __m256i at(const InputCodes& from, int index) {

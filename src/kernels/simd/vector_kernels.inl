@@ -449,6 +449,8 @@ static std::uint64_t burn_f32(std::uint64_t rounds) {
 #endif
 #if !defined(__AVX512F__)
 #include "kernels/simd/bf16_panels_avx2.inl"
+// After the transposition that both need.
+#include "kernels/simd/code_products_avx2.inl"
 #endif
 
 static void fill(KernelTable& table) {
@@ -465,10 +467,15 @@ static void fill(KernelTable& table) {
   table.rotate_halves = rotate_halves;
 #if !defined(__AVX512BF16__)
   table.bf16_products = true;
+  table.code_products = false;
   table.panel_product_bf16 = panel_product_bf16;
   table.attention_step_bf16 = attention_step_bf16;
 #endif
 #if !defined(__AVX512F__)
+  table.code_products = true;
+  table.input_codes = input_codes;
+  table.pack_panel_codes = pack_panel_codes;
+  table.panel_product_codes = panel_product_codes;
   table.pack_panel_bf16 = pack_panel_bf16;
   table.f16_to_bf16 = f16_to_bf16;
   table.unpack_q8_keys = unpack_q8_keys;
