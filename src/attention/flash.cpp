@@ -22,6 +22,7 @@ constexpr double kLog2E = 1.4426950408889634;
 constexpr int kTileRows = 192;                   ///< query rows of a tile: positions × group
 constexpr int kTilePages = kernels::kStepPages;  ///< pages of keys a softmax step takes at once
 constexpr int kTileKeys = kTilePages * static_cast<int>(kPageKeys);
+constexpr int kFewRows = 6;                      ///< up to this many rows read pages of 8 bits as they lie
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
@@ -127,8 +128,8 @@ struct PageRun {
 
 /// Scores of a tile against the pages; keys that a row does not see become −∞.
 template <class Element>
-void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, const Element* const* keys,
-                 const PageRun& run, int first_token, int tokens, int heads) {
+void score_pages(const AttentionRequest& r, const VisibleKeys& visible, const TileMemory<Element>& memory,
+                 const Element* const* keys, const PageRun& run, int first_token, int tokens, int heads) {
   const int rows = tokens * heads, dims = static_cast<int>(r.shape.head_dim);
   constexpr int page_keys = static_cast<int>(kPageKeys);
   for (int i = 0; i < run.count; ++i)
@@ -145,7 +146,7 @@ void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, c
     if (run.coverage[i] == TileCoverage::all) continue;
     for (int token = 0; token < tokens; ++token) {
       const std::uint64_t query = r.first_position + static_cast<std::uint64_t>(first_token + token);
-      const std::uint64_t hidden = ~r.visible.bits(query, run.pages[i]);
+      const std::uint64_t hidden = ~visible.bits(query, run.pages[i]);
       for (int head = 0; hidden != 0 && head < heads; ++head) {
         float* row = memory.scores + static_cast<std::size_t>(token * heads + head) * kTileKeys + i * page_keys;
         for (std::uint64_t left = hidden; left != 0;) {  // runs of hidden keys
@@ -162,15 +163,16 @@ void score_pages(const AttentionRequest& r, const TileMemory<Element>& memory, c
 /// The pages of a tile in steps: what the rows do not see at all is left out.
 class PageSteps {
  public:
-  PageSteps(const AttentionRequest& r, int first_token, int tokens, KeyInterval keys)
-      : visible_(r.visible),
+  PageSteps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, KeyInterval keys)
+      : visible_(r.visible.for_kv_head(kv_head)),
         first_query_(r.first_position + static_cast<std::uint64_t>(first_token)),
         last_query_(first_query_ + static_cast<std::uint64_t>(tokens) - 1),
         next_(keys.begin / kPageKeys),
         end_((keys.end + kPageKeys - 1) / kPageKeys) {}
   /// Of chosen pages only.
-  PageSteps(const AttentionRequest& r, int first_token, int tokens, std::span<const std::uint64_t> chosen)
-      : PageSteps(r, first_token, tokens, KeyInterval{}) {
+  PageSteps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
+            std::span<const std::uint64_t> chosen)
+      : PageSteps(r, kv_head, first_token, tokens, KeyInterval{}) {
     chosen_ = chosen.data();
     end_ = chosen.size();
   }
@@ -216,11 +218,12 @@ void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_toke
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
   const std::size_t columns = layout.value_panels() * 64;
+  const VisibleKeys visible = r.visible.for_kv_head(kv_head);
   for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
     const float *keys[kTilePages], *values[kTilePages];
     load_step_keys(r, kv_head, step, memory, keys);
     load_step_values(r, kv_head, step, memory, values);
-    score_pages(r, memory, keys, step, first_token, tokens, group);
+    score_pages(r, visible, memory, keys, step, first_token, tokens, group);
     kernels::kernels().softmax_tile_f32({.scores = memory.scores,
                                          .score_stride = kTileKeys,
                                          .rows = rows,
@@ -284,34 +287,39 @@ void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_toke
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
   const bool int8 = r.precision == AttentionPrecision::int8;
+  const bool in_place = !int8 && layout.type == DType::q8_0 && r.rotation.part == nullptr && rows <= kFewRows &&
+                        kernels::kernels().attention_step_q8 != nullptr;
   if (int8) quantize_queries(layout, rows, memory);
+  const VisibleKeys visible_keys = r.visible.for_kv_head(kv_head);
   const std::size_t head_offset = (layout.key_bytes() + layout.value_bytes()) * kv_head;
   PageRun step = steps.next();
   while (step.count > 0) {
     const PageRun after = steps.next();
     const std::uint16_t *keys[kTilePages], *values[kTilePages];
-    const std::byte* keys_8[kTilePages];
+    const std::byte *keys_8[kTilePages], *values_8[kTilePages];
     float* key_scales[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
     const std::uint64_t* visible[kTilePages];
-    if (int8)
+    if (int8 || in_place)
       for (int i = 0; i < step.count; ++i) {
         keys_8[i] = r.keys->page(step.pages[i]) + head_offset;
+        values_8[i] = keys_8[i] + layout.key_bytes();
         key_scales[i] = memory.key_scales + static_cast<std::size_t>(i) * (layout.head_dim / 32) * kPageKeys;
         kernels::kernels().dequantize_row(DType::f16, keys_8[i] + kPageKeys * layout.head_dim,
                                           layout.head_dim / 32 * kPageKeys, key_scales[i]);
       }
     else
       load_step_keys(r, kv_head, step, memory, keys);
-    load_step_values(r, kv_head, step, memory, values);
+    if (!in_place) load_step_values(r, kv_head, step, memory, values);
     for (int i = 0; i < step.count; ++i) {
       visible[i] = nullptr;
       if (step.coverage[i] == TileCoverage::all) continue;
       std::uint64_t* words = memory.visible + i * rows;
       visible[i] = words;
       for (int token = 0; token < tokens; ++token)
-        std::fill_n(words + token * group, group,
-                    r.visible.bits(r.first_position + static_cast<std::uint64_t>(first_token + token), step.pages[i]));
+        std::fill_n(
+            words + token * group, group,
+            visible_keys.bits(r.first_position + static_cast<std::uint64_t>(first_token + token), step.pages[i]));
     }
     for (int i = 0; i < after.count; ++i) {
       keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
@@ -328,6 +336,7 @@ void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_toke
                                       .query_offsets = memory.query_offsets,
                                       .keys_8 = keys_8,
                                       .key_scales = key_scales,
+                                      .values_8 = values_8,
                                       .values = values,
                                       .value_panels = static_cast<int>(layout.value_panels()),
                                       .visible = visible,
@@ -339,6 +348,8 @@ void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_toke
                                       .sum = memory.sum};
     if (int8)
       kernels::kernels().attention_step_int8(work);
+    else if (in_place)
+      kernels::kernels().attention_step_q8(work);
     else
       kernels::kernels().attention_step_bf16(work);
     step = after;
@@ -536,14 +547,14 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
       keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
     }
-    PageSteps steps(r, tile.first_token, tile.tokens, keys);
+    PageSteps steps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
     if (choosing) {
       const std::vector<std::uint64_t>& chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
       const std::size_t each = split_keys / kPageKeys, begin = static_cast<std::size_t>(split) * each;
       std::span<const std::uint64_t> share = chosen;
       if (splits > 1) share = share.subspan(std::min(begin, share.size()));
       if (splits > 1) share = share.first(std::min(each, share.size()));
-      steps = PageSteps(r, tile.first_token, tile.tokens, share);
+      steps = PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
     }
     TileMemory<Element> memory = memory_of(thread);
     float* output =
@@ -571,6 +582,7 @@ std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, 
                                  AttentionScratch& scratch, const Visit& visit) {
   const KvLayout& layout = r.keys->layout();
   const std::uint32_t group = r.shape.heads / r.shape.kv_heads, kv_head = head / group;
+  const VisibleKeys visible = r.visible.for_kv_head(kv_head);
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, kTileRows, &measure);
   scratch.threads.reserve(memory_bytes * static_cast<std::size_t>(thread_count()));
@@ -594,7 +606,7 @@ std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, 
     for (int token = first_token; token < last_token; token += kTileRows) {
       const int tokens = std::min(kTileRows, last_token - token);
       load_queries(r, kv_head, token, tokens, head % group, 1, memory);
-      score_pages(r, memory, keys, step, token, tokens, 1);
+      score_pages(r, visible, memory, keys, step, token, tokens, 1);
       const std::uint64_t first_key = page * kPageKeys;
       const auto count =
           static_cast<std::size_t>(std::min(end - first_key, static_cast<std::uint64_t>(step.count) * kPageKeys));

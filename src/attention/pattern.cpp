@@ -27,6 +27,7 @@ const std::vector<Kind>& kinds() {
        PatternKind::streaming,
        {.kind = PatternKind::streaming, .window = 4096, .sinks = 64},
        {"window", "sinks"}},
+      {"duo", PatternKind::duo, {.kind = PatternKind::duo, .window = 4096, .sinks = 64}, {"window", "sinks"}},
       {"longformer",
        PatternKind::longformer,
        {.kind = PatternKind::longformer, .window = 4096, .globals = 64},
@@ -160,9 +161,11 @@ std::string describe_pattern(const PatternOptions& options) {
   return text;
 }
 
-std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOptions& options, std::uint64_t n) {
+std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOptions& options, std::uint64_t n,
+                                                                 std::vector<std::uint32_t> full_kv_heads) {
   if (options.kind == PatternKind::full) return nullptr;
   auto pattern = std::make_shared<AttentionPattern>();
+  pattern->full_kv_heads_ = std::move(full_kv_heads);
   pattern->options_ = options;
   pattern->description_ = describe_pattern(options);
   pattern->n_ = n;
@@ -226,6 +229,7 @@ bool AttentionPattern::may_see(std::uint64_t first_query, std::uint64_t last_que
   if (key + kPage > window_begin(first_query)) return true;
   switch (options_.kind) {
     case PatternKind::streaming:
+    case PatternKind::duo:
       return key < options_.sinks;
     case PatternKind::longformer:
     case PatternKind::window_v3: {
@@ -250,6 +254,7 @@ std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) co
   std::uint64_t seen = interval_bits(window_begin(query), query + 1, page);
   switch (options_.kind) {
     case PatternKind::streaming:
+    case PatternKind::duo:
       seen |= interval_bits(0, options_.sinks, page);
       break;
     case PatternKind::window_v3:
@@ -265,6 +270,10 @@ std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) co
       break;
   }
   return seen & causal;
+}
+
+bool AttentionPattern::shows_all_to(std::uint32_t kv_head) const {
+  return std::find(full_kv_heads_.begin(), full_kv_heads_.end(), kv_head) != full_kv_heads_.end();
 }
 
 std::uint64_t AttentionPattern::first_key(std::uint64_t query) const {

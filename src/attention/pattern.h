@@ -10,6 +10,8 @@
 //                                everything (arXiv 2007.14062). Random: one in each of R equal parts of what is left
 //   window_v3:c=C                overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys
 //                                back, ⌈√n⌉ globals and the first 64 keys: Tome's definition (docs/attention.md)
+//   duo:window=N,sinks=S         retrieval heads see everything, the others are streaming (DuoAttention, arXiv
+//                                2410.10819; with grouped queries the KV heads of retrieval heads see everything)
 //   page_top_k:pages=K           not a set of keys but a choice of them: the first page, the last ones, and the K pages
 //                                of 64 keys whose bounds promise most (Quest, arXiv 2406.10774; flash.h)
 #include <cstdint>
@@ -23,13 +25,13 @@
 
 namespace tome {
 
-enum class PatternKind { full, window, streaming, longformer, bigbird, window_v3, page_top_k };
+enum class PatternKind { full, window, streaming, duo, longformer, bigbird, window_v3, page_top_k };
 
 /// What the user asks for; a text of n tokens makes an AttentionPattern of it.
 struct PatternOptions {
   PatternKind kind = PatternKind::full;
   std::uint64_t window = 0;   ///< keys (bigbird: blocks of 64)
-  std::uint64_t sinks = 0;    ///< streaming
+  std::uint64_t sinks = 0;    ///< streaming, duo
   std::uint64_t globals = 0;  ///< longformer
   std::uint64_t random = 0, seed = 0;
   double c = 0;             ///< window_v3
@@ -51,8 +53,10 @@ std::string describe_pattern(const PatternOptions& options);
 
 class AttentionPattern {
  public:
-  /// nullptr for full attention. n: the length of the text; later positions see by the same rules.
-  static std::shared_ptr<const AttentionPattern> create(const PatternOptions& options, std::uint64_t n);
+  /// nullptr for full attention. n: the length of the text; later positions see by the same rules. full_kv_heads: of
+  /// one layer, for duo.
+  static std::shared_ptr<const AttentionPattern> create(const PatternOptions& options, std::uint64_t n,
+                                                        std::vector<std::uint32_t> full_kv_heads = {});
 
   /// Whether any query of [first, last] may see a key of the page; never false when one does.
   bool may_see(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const;
@@ -60,6 +64,8 @@ class AttentionPattern {
   std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
   /// No key before this one is seen by `query` or a later query.
   std::uint64_t first_key(std::uint64_t query) const;
+  /// Whether this KV head sees every key, whatever the rest of the pattern says.
+  bool shows_all_to(std::uint32_t kv_head) const;
   /// Pages that a query tile chooses for itself; 0: the pattern is a set of keys. Then it shows every key.
   std::uint64_t top_pages() const { return options_.pages; }
   const std::string& description() const { return description_; }
@@ -74,6 +80,7 @@ class AttentionPattern {
   std::uint64_t n_ = 0, stride_ = 0;
   std::vector<std::uint64_t> globals_;      // ascending
   std::vector<std::uint64_t> global_bits_;  // by page
+  std::vector<std::uint32_t> full_kv_heads_;
 };
 
 }  // namespace tome

@@ -22,6 +22,12 @@ struct VisibleKeys {
   KeyRange range = {};
   const AttentionPattern* pattern = nullptr;  ///< none: everything in the interval
 
+  /// What one KV head of the layer sees: some patterns leave heads out.
+  VisibleKeys for_kv_head(std::uint32_t kv_head) const {
+    VisibleKeys visible = *this;
+    if (pattern != nullptr && pattern->shows_all_to(kv_head)) visible.pattern = nullptr;
+    return visible;
+  }
   KeyInterval of(std::uint64_t query) const;
   /// Bit k: the query sees key 64 · page + k.
   std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;

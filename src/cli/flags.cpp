@@ -135,6 +135,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
       ->group(group);
   app.add_option("--attention", flags.attention,
                  "what the full-attention layers see: full (default), window:N, streaming:sinks=S,window=N, "
+                 "duo:sinks=S,window=N, "
                  "longformer:window=N,globals=G, bigbird:window=B,random=R,seed=S, window_v3:c=C, page_top_k:pages=K; "
                  "or some of them: 0-4,7=window:N (may be repeated)")
       ->allow_extra_args(false)

@@ -17,6 +17,7 @@ KernelTable reference_table() {
           .softmax_tile_f32 = reference::softmax_tile_f32,
           .attention_step_bf16 = reference::attention_step_bf16,
           .attention_step_int8 = reference::attention_step_int8,
+          .attention_step_q8 = nullptr,
           .pack_panel_f32 = reference::pack_panel_f32,
           .pack_panel_bf16 = reference::pack_panel_bf16,
           .input_codes = reference::input_codes,
@@ -69,30 +70,32 @@ std::vector<std::pair<std::string, std::string>> kernel_report() {
       if (isa <= now.isa && kernel_table(isa).*member == now.*member) return std::string(isa_name(isa));
     return std::string("none");
   };
-  return {{"instruction set", std::string(isa_name(now.isa))},
-          {"matrix products", now.code_products   ? "16-bit codes"
-                              : now.bf16_products ? "bf16 panels"
-                                                  : "f32 panels"},
-          {"panel_product_f32", first_with(&KernelTable::panel_product_f32)},
-          {"panel_product_bf16", first_with(&KernelTable::panel_product_bf16)},
-          {"softmax_tile_f32", first_with(&KernelTable::softmax_tile_f32)},
-          {"attention_step_bf16", first_with(&KernelTable::attention_step_bf16)},
-          {"attention_step_int8", first_with(&KernelTable::attention_step_int8)},
-          {"pack_panel_f32", first_with(&KernelTable::pack_panel_f32)},
-          {"pack_panel_bf16", first_with(&KernelTable::pack_panel_bf16)},
-          {"input_codes", first_with(&KernelTable::input_codes)},
-          {"pack_panel_codes", first_with(&KernelTable::pack_panel_codes)},
-          {"panel_product_codes", first_with(&KernelTable::panel_product_codes)},
-          {"row_dot", first_with(&KernelTable::row_dot)},
-          {"dequantize_row", first_with(&KernelTable::dequantize_row)},
-          {"rms_norm", first_with(&KernelTable::rms_norm)},
-          {"gated_silu", first_with(&KernelTable::gated_silu)},
-          {"gated_gelu_tanh", first_with(&KernelTable::gated_gelu_tanh)},
-          {"to_bf16", first_with(&KernelTable::to_bf16)},
-          {"f16_to_bf16", first_with(&KernelTable::f16_to_bf16)},
-          {"unpack_q8_keys", first_with(&KernelTable::unpack_q8_keys)},
-          {"unpack_q8_values", first_with(&KernelTable::unpack_q8_values)},
-          {"rotate_halves", first_with(&KernelTable::rotate_halves)}};
+  return {
+      {"instruction set", std::string(isa_name(now.isa))},
+      {"matrix products", now.code_products   ? "16-bit codes"
+                          : now.bf16_products ? "bf16 panels"
+                                              : "f32 panels"},
+      {"panel_product_f32", first_with(&KernelTable::panel_product_f32)},
+      {"panel_product_bf16", first_with(&KernelTable::panel_product_bf16)},
+      {"softmax_tile_f32", first_with(&KernelTable::softmax_tile_f32)},
+      {"attention_step_bf16", first_with(&KernelTable::attention_step_bf16)},
+      {"attention_step_int8", first_with(&KernelTable::attention_step_int8)},
+      {"attention_step_q8", now.attention_step_q8 == nullptr ? "none" : first_with(&KernelTable::attention_step_q8)},
+      {"pack_panel_f32", first_with(&KernelTable::pack_panel_f32)},
+      {"pack_panel_bf16", first_with(&KernelTable::pack_panel_bf16)},
+      {"input_codes", first_with(&KernelTable::input_codes)},
+      {"pack_panel_codes", first_with(&KernelTable::pack_panel_codes)},
+      {"panel_product_codes", first_with(&KernelTable::panel_product_codes)},
+      {"row_dot", first_with(&KernelTable::row_dot)},
+      {"dequantize_row", first_with(&KernelTable::dequantize_row)},
+      {"rms_norm", first_with(&KernelTable::rms_norm)},
+      {"gated_silu", first_with(&KernelTable::gated_silu)},
+      {"gated_gelu_tanh", first_with(&KernelTable::gated_gelu_tanh)},
+      {"to_bf16", first_with(&KernelTable::to_bf16)},
+      {"f16_to_bf16", first_with(&KernelTable::f16_to_bf16)},
+      {"unpack_q8_keys", first_with(&KernelTable::unpack_q8_keys)},
+      {"unpack_q8_values", first_with(&KernelTable::unpack_q8_values)},
+      {"rotate_halves", first_with(&KernelTable::rotate_halves)}};
 }
 
 }  // namespace tome::kernels

@@ -70,8 +70,10 @@ struct AttentionStep {
   const std::int32_t* query_offsets = nullptr;  ///< [rows, dims / 32] −128 · Σ queries_8
   const std::byte* const* keys_8 = nullptr;     ///< [pages] [dims / 4][64][4] of code + 128
   const float* const* key_scales = nullptr;     ///< [pages] [dims / 32][64]
-  const std::uint16_t* const* values;           ///< [pages] value_panels consecutive panels of [32][64][2]
-  int value_panels;                             ///< ⌈dims / 64⌉
+  /// q8: `queries`, and keys_8 and key_scales as above; values as q8_0 pages hold them, `values` is not read.
+  const std::byte* const* values_8 = nullptr;  ///< [pages] value_panels panels as unpack_q8_values takes them
+  const std::uint16_t* const* values;          ///< [pages] value_panels consecutive panels of [32][64][2]
+  int value_panels;                            ///< ⌈dims / 64⌉
   const std::uint64_t* const* visible;  ///< [pages] words [rows], bit k: the row sees key k; nullptr: all rows see all
   /// [pages_ahead] what the next step will read, to be asked for while this one computes: as many bytes as a page's
   /// panels have here. values_ahead[…] may be nullptr.
@@ -130,6 +132,8 @@ struct KernelTable {
   void (*softmax_tile_f32)(const SoftmaxTile&);
   void (*attention_step_bf16)(const AttentionStep&);
   void (*attention_step_int8)(const AttentionStep&);
+  /// For few rows; nullptr: unpacking the pages first is as fast.
+  void (*attention_step_q8)(const AttentionStep&);
   /// 64 weight rows (fewer: the rest is zero) of `k` values, row stride `row_stride` bytes, to one panel.
   void (*pack_panel_f32)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
   void (*pack_panel_bf16)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,

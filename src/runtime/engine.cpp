@@ -9,6 +9,7 @@
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 #include "runtime/engine_parts.h"
+#include "runtime/evidence_heads.h"
 #include "runtime/memory_at_hand.h"
 
 namespace tome {
@@ -29,11 +30,20 @@ WeightStorage weight_storage(const EngineOptions& options, const ModelFile& mode
 /// [layers], and told in `description`.
 Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(const ModelConfig& config,
                                                                             const std::vector<LayerPattern>& wanted,
+                                                                            const std::vector<HeadId>& retrieval_heads,
                                                                             std::uint64_t needed,
                                                                             std::string& description) {
   std::vector<std::shared_ptr<const AttentionPattern>> patterns(config.layers);
   for (const LayerPattern& choice : wanted) {
     const auto pattern = AttentionPattern::create(choice.pattern, needed);
+    const auto set = [&](std::size_t layer) {
+      patterns[layer] = pattern;
+      if (choice.pattern.kind != PatternKind::duo) return;
+      std::vector<std::uint32_t> full;
+      for (const HeadId& head : retrieval_heads)
+        if (head.layer == layer) full.push_back(head.head / (config.heads / config.kv_heads));
+      if (!full.empty()) patterns[layer] = AttentionPattern::create(choice.pattern, needed, std::move(full));
+    };
     std::string layers;
     for (const auto& [first, last] : choice.layers) {
       if (last >= config.layers)
@@ -42,7 +52,7 @@ Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(cons
         if (config.local_layers[layer])
           return fail(ErrorKind::usage,
                       "--attention: layer {} has a window of its own, expected a full-attention layer", layer);
-        patterns[layer] = pattern;
+        set(layer);
       }
       layers += fmt::format("{}{}-{}", layers.empty() ? " of layers " : ",", first, last);
     }
@@ -52,9 +62,11 @@ Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(cons
       return fail(ErrorKind::usage, "--attention {}: every layer of the model has a window of its own",
                   pattern->description());
     for (std::size_t layer = 0; choice.layers.empty() && layer < patterns.size(); ++layer)
-      if (!config.local_layers[layer]) patterns[layer] = pattern;
+      if (!config.local_layers[layer]) set(layer);
     if (pattern != nullptr || !layers.empty())
       description += fmt::format("; attention{} {}", layers, pattern == nullptr ? "full" : pattern->description());
+    if (choice.pattern.kind == PatternKind::duo)
+      for (const HeadId& head : retrieval_heads) description += fmt::format(" {}.{}", head.layer, head.head);
   }
   return patterns;
 }
@@ -82,6 +94,15 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
                   isa_name(active_isa()));
   }
   TOME_ASSIGN(parts.model, open_model_file(options.model));
+  const bool duo = std::any_of(options.attention.begin(), options.attention.end(),
+                               [](const LayerPattern& choice) { return choice.pattern.kind == PatternKind::duo; });
+  if (duo) {
+    TOME_ASSIGN(const std::optional<EvidenceHeads> heads, find_evidence_heads(*parts.model));
+    if (!heads)
+      return fail(ErrorKind::usage, "--attention duo: no retrieval heads are known, expected {} (tome calibrate heads)",
+                  heads_file_path(options.model));
+    parts.retrieval_heads = heads->heads;
+  }
   TOME_ASSIGN(parts.tokenizer, Tokenizer::create(parts.model->tokenizer));
   TOME_ASSIGN(DecoderWeights weights, load_decoder_weights(parts.model, weight_storage(options, *parts.model)));
   parts.decoder = std::make_unique<Decoder>(
@@ -110,7 +131,8 @@ Status Engine::fit(std::uint64_t needed) {
   TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
   plans->local = plan_local_positions(config);
   std::string attention;
-  TOME_ASSIGN(plans->patterns, layer_patterns(config, parts_->options.attention, needed, attention));
+  TOME_ASSIGN(plans->patterns,
+              layer_patterns(config, parts_->options.attention, parts_->retrieval_heads, needed, attention));
   plans->fingerprint = plans->full.fingerprint();
   if (parts_->options.attention_precision == AttentionPrecision::int8) {
     if (!plans->full.keys_stored_rotated())

@@ -16,6 +16,7 @@ struct PositionPlans {
 };
 
 struct Engine::Parts {
+  std::vector<HeadId> retrieval_heads;  ///< for --attention duo
   EngineOptions options;
   std::shared_ptr<const ModelFile> model;
   std::shared_ptr<const Tokenizer> tokenizer;

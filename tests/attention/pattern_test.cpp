@@ -77,7 +77,7 @@ TEST(Pattern, bigbird_sees_its_window_the_first_block_and_as_many_random_blocks_
 }
 
 constexpr const char* kPatterns[] = {
-    "window:90",     "streaming:sinks=70,window=33",     "longformer:window=40,globals=9",
+    "window:90",     "streaming:sinks=70,window=33",     "duo:sinks=70,window=33",   "longformer:window=40,globals=9",
     "window_v3:c=1", "bigbird:window=2,random=2,seed=3", "bigbird:window=1,random=0"};
 
 TEST(Pattern, may_see_is_never_false_where_a_key_is_seen) {
@@ -154,7 +154,7 @@ struct Problem {
         cache.write(key, head, k.data() + (key * kKvHeads + head) * kDims, v.data() + (key * kKvHeads + head) * kDims);
     cache.commit(keys);
   }
-  std::vector<float> run(const AttentionPattern* pattern) const {
+  AttentionRequest request(const AttentionPattern* pattern) const {
     AttentionRequest request;
     request.shape = {kHeads, kKvHeads, kDims, 0.3f};
     request.keys = &cache;
@@ -164,9 +164,13 @@ struct Problem {
     request.tokens = tokens;
     request.visible.pattern = pattern;
     request.precision = AttentionPrecision::fp32;
+    return request;
+  }
+  std::vector<float> run(const AttentionPattern* pattern, std::vector<float>* lse_out = nullptr) const {
     std::vector<float> output(q.size(), NAN), lse(static_cast<std::size_t>(tokens) * kHeads);
     AttentionScratch scratch;
-    flash_attention(request, {output.data(), lse.data()}, scratch);
+    flash_attention(request(pattern), {output.data(), lse.data()}, scratch);
+    if (lse_out != nullptr) *lse_out = lse;
     return output;
   }
   /// Dense, masked, fp64.
@@ -209,11 +213,35 @@ TEST(Pattern, kernels_equal_a_dense_masked_oracle) {
   }
 }
 
+TEST(Pattern, duo_shows_all_keys_to_the_heads_that_it_names_and_streams_for_the_others) {
+  for (const auto& [keys, tokens] : {std::pair<std::uint64_t, int>{900, 900}, {3001, 2}}) {
+    const Problem problem(keys, tokens);
+    std::vector<float> exact_lse, streaming_lse, lse;
+    const auto exact = problem.run(nullptr, &exact_lse),
+               streaming = problem.run(made("streaming:sinks=64,window=100", keys).get(), &streaming_lse);
+    const auto duo = AttentionPattern::create(*parse_pattern("duo:sinks=64,window=100"), keys, {1});
+    const auto got = problem.run(duo.get(), &lse);
+    ASSERT_NE(exact, streaming);
+    for (std::size_t i = 0; i < got.size(); ++i) {
+      const std::size_t head = i / Problem::kDims % Problem::kHeads;  // two query heads a KV head
+      ASSERT_EQ(got[i], head < 2 ? streaming[i] : exact[i]) << "head " << head;
+    }
+    for (std::size_t i = 0; i < lse.size(); ++i)
+      ASSERT_EQ(lse[i], i % Problem::kHeads < 2 ? streaming_lse[i] : exact_lse[i]);
+    AttentionScratch scratch;  // evidence sees what the head sees
+    for (const std::uint32_t head : {1u, 2u}) {
+      std::vector<float> alone(lse.size(), NAN);
+      attention_lse(problem.request(duo.get()), head, 0, tokens, alone.data(), scratch);
+      for (std::size_t row = head; row < lse.size(); row += Problem::kHeads) ASSERT_NEAR(alone[row], lse[row], 1e-5);
+    }
+  }
+}
+
 TEST(Pattern, that_covers_everything_is_exact_attention_to_the_bit) {
   const Problem problem(900, 900);
   const auto exact = problem.run(nullptr);
-  for (const char* text : {"window:900", "streaming:sinks=900,window=1", "longformer:window=1,globals=900",
-                           "bigbird:window=15", "window_v3:c=30"})
+  for (const char* text : {"window:900", "streaming:sinks=900,window=1", "duo:sinks=900,window=1",
+                           "longformer:window=1,globals=900", "bigbird:window=15", "window_v3:c=30"})
     EXPECT_EQ(problem.run(made(text, 900).get()), exact) << text;
 }
 

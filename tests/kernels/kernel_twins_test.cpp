@@ -140,7 +140,7 @@ struct StepCase {
   int rows, dims;
   float spread;  ///< of the scores
   bool masked;
-  bool int8 = false;
+  bool int8 = false, q8 = false;
 };
 
 StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
@@ -177,7 +177,21 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
     std::vector<std::vector<float>> scales(pages);
     const std::byte* code_pointers[pages];
     const float* scale_pointers[pages];
-    for (std::size_t page = 0; c.int8 && page < pages; ++page) {
+    std::vector<std::vector<std::byte>> value_codes(pages);
+    const std::byte* value_code_pointers[pages];
+    for (std::size_t page = 0; c.q8 && page < pages; ++page) {
+      for (std::size_t i = 0; i < panels; ++i) {
+        for (std::size_t code = 0; code < panel; ++code)
+          value_codes[page].push_back(static_cast<std::byte>(rng.next() % 255 + 129));
+        for (std::size_t scale = 0; scale < 128; ++scale) {
+          const std::uint16_t bits = f32_to_f16(static_cast<float>(rng.uniform()) / 70.0f);
+          value_codes[page].push_back(static_cast<std::byte>(bits & 255));
+          value_codes[page].push_back(static_cast<std::byte>(bits >> 8));
+        }
+      }
+      value_code_pointers[page] = value_codes[page].data();
+    }
+    for (std::size_t page = 0; (c.int8 || c.q8) && page < pages; ++page) {
       for (std::size_t i = 0; i < dims * 64; ++i) codes[page].push_back(static_cast<std::byte>(1 + rng.next() % 255));
       for (std::size_t i = 0; i < blocks * 64; ++i) scales[page].push_back(static_cast<float>(rng.uniform()) / 70.0f);
       code_pointers[page] = codes[page].data();
@@ -224,6 +238,7 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
             .query_offsets = offsets.data(),
             .keys_8 = code_pointers,
             .key_scales = scale_pointers,
+            .values_8 = value_code_pointers,
             .values = value_pointers,
             .value_panels = static_cast<int>(panels),
             .visible = visible,
@@ -252,13 +267,18 @@ TEST(KernelTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_out
     for (const int rows : {1, 2, 3, 4, 5, 6, 7, 12, 17}) {
       for (const int dims : {32, 64, 80, 96, 128, 256}) {
         for (const float spread : {1.0f, 6.0f, 60.0f, 2000.0f}) {
-          for (const auto& [masked, int8] : {std::pair{false, false}, {true, false}, {false, true}, {true, true}}) {
-            if (int8 && dims % 32 != 0) continue;
-            const StepCase c{rows, dims, spread, masked, int8};
+          for (int form = 0; form < 6; ++form) {
+            const StepCase c{rows, dims, spread, form % 2 == 1, form / 2 == 1, form / 2 == 2};
             const KernelTable& table = kernel_table(isa);
-            const StepResult got = take_steps(int8 ? table.attention_step_int8 : table.attention_step_bf16, c),
-                             want =
-                                 take_steps(int8 ? reference::attention_step_int8 : reference::attention_step_bf16, c);
+            if ((c.int8 || c.q8) && dims % 32 != 0) continue;
+            const auto step = c.int8 ? table.attention_step_int8
+                              : c.q8 ? table.attention_step_q8
+                                     : table.attention_step_bf16,
+                       plain = c.int8 ? reference::attention_step_int8
+                               : c.q8 ? reference::attention_step_q8
+                                      : reference::attention_step_bf16;
+            if (step == nullptr || step == plain) continue;
+            const StepResult got = take_steps(step, c), want = take_steps(plain, c);
             // Large scores: fp32 sums of different order differ by 1e-6 of them, and one probability in many is rounded
             // to bf16 the other way.
             const double score_error = 8e-6 * static_cast<double>(spread), rounding = 3.6e-2;

@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "runtime/engine.h"
+#include "runtime/evidence_heads.h"
 #include "runtime/sampler.h"
 
 namespace tome {
@@ -240,6 +241,41 @@ TEST(Session, an_attention_pattern_is_kept_with_the_snapshot_and_full_coverage_c
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("attention streaming"), std::string::npos) << refused.error().message;
   std::filesystem::remove(path);
+}
+
+TEST(Session, duo_needs_known_retrieval_heads_and_lets_their_layers_see_more) {
+  const std::filesystem::path model =
+      std::filesystem::temp_directory_path() / ("tome_duo_" + std::to_string(::getpid()));
+  std::filesystem::copy(checkpoint("llama-untied"), model, std::filesystem::copy_options::recursive);
+  const auto tokens = some_tokens(300);
+  const auto with = [&](const char* attention) {
+    EngineOptions options;
+    options.model = model;
+    options.precision = Precision::fp32;
+    options.attention = {*parse_layer_pattern(attention)};
+    return Engine::create(options);
+  };
+  const auto unknown = with("duo:sinks=4,window=32");
+  ASSERT_FALSE(unknown);
+  EXPECT_NE(unknown.error().message.find("no retrieval heads are known, expected " + model.string() + ".heads.json"),
+            std::string::npos)
+      << unknown.error().message;
+  auto narrow = *with("streaming:sinks=4,window=32"), full = *with("full");
+  const auto& config = narrow->model().config;
+  EvidenceHeads some{.heads = {{1, 0, 1.0}}, .passage_length = 64, .method = "by hand", .origin = ""}, all = some;
+  for (std::uint32_t layer = 0; layer < config.layers; ++layer)
+    for (std::uint32_t head = 0; head < config.heads; ++head) all.heads.push_back({layer, head, 1.0});
+  const std::string heads = heads_file_path(model.string());
+  ASSERT_TRUE(save_evidence_heads(heads, narrow->model(), all));
+  auto everywhere = *with("duo:sinks=4,window=32");
+  EXPECT_EQ(logits_of(*everywhere, tokens), logits_of(*full, tokens));
+  ASSERT_TRUE(save_evidence_heads(heads, narrow->model(), some));
+  auto one = *with("duo:sinks=4,window=32");
+  EXPECT_NE(logits_of(*one, tokens), logits_of(*narrow, tokens));
+  EXPECT_NE(logits_of(*one, tokens), logits_of(*full, tokens));
+  EXPECT_NE(one->plan_fingerprint(), everywhere->plan_fingerprint());
+  std::filesystem::remove_all(model);
+  std::filesystem::remove(heads);
 }
 
 TEST(Session, chosen_pages_are_the_same_after_a_snapshot_and_all_pages_change_nothing) {

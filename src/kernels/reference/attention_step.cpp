@@ -1,4 +1,5 @@
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -29,8 +30,31 @@ float score_int8(const AttentionStep& s, int page, std::size_t row, std::size_t 
   return score * s.query_scales[row];
 }
 
-template <class Score>
-void attention_step(const AttentionStep& s, const Score& score_of) {
+float score_q8(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+  const auto dims = static_cast<std::size_t>(s.dims);
+  float score = 0.0f;
+  for (std::size_t dim = 0; dim < dims; ++dim)
+    score += bf16_to_f32(s.queries[row * dims + dim]) *
+             static_cast<float>(static_cast<int>(s.keys_8[page][(dim / 4 * 64 + key) * 4 + dim % 4]) - 128) *
+             s.key_scales[page][dim / 32 * 64 + key];
+  return score;
+}
+
+float value_bf16(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
+  return bf16_to_f32(s.values[page][column / 64 * 64 * 64 + (key / 2 * 64 + column % 64) * 2 + key % 2]);
+}
+
+float value_q8(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
+  const std::byte* panel = s.values_8[page] + column / 64 * (64 * 64 + 64 * 4);
+  const std::size_t dim = column % 64;
+  std::uint16_t scale;
+  std::memcpy(&scale, panel + 64 * 64 + (key * 2 + dim / 32) * 2, 2);
+  return static_cast<float>(static_cast<std::int8_t>(panel[((key / 2 * 4 + dim / 16) * 2 + key % 2) * 16 + dim % 16])) *
+         f16_to_f32(scale);
+}
+
+template <class Score, class Value>
+void attention_step(const AttentionStep& s, const Score& score_of, const Value& value_of) {
   constexpr std::size_t keys = 64;
   constexpr float infinity = std::numeric_limits<float>::infinity();
   const auto columns = static_cast<std::size_t>(s.value_panels) * 64;
@@ -59,9 +83,7 @@ void attention_step(const AttentionStep& s, const Score& score_of) {
         const float probability = bf16_to_f32(f32_to_bf16(std::exp2(scores[key] - s.reference[row])));
         sum[key % 16] += probability;
         for (std::size_t column = 0; column < columns; ++column)
-          output[column] +=
-              probability *
-              bf16_to_f32(s.values[page][column / 64 * keys * 64 + (key / 2 * 64 + column % 64) * 2 + key % 2]);
+          output[column] += probability * value_of(s, page, key, column);
       }
     }
   }
@@ -69,7 +91,8 @@ void attention_step(const AttentionStep& s, const Score& score_of) {
 
 }  // namespace
 
-void attention_step_bf16(const AttentionStep& s) { attention_step(s, score_bf16); }
-void attention_step_int8(const AttentionStep& s) { attention_step(s, score_int8); }
+void attention_step_bf16(const AttentionStep& s) { attention_step(s, score_bf16, value_bf16); }
+void attention_step_int8(const AttentionStep& s) { attention_step(s, score_int8, value_bf16); }
+void attention_step_q8(const AttentionStep& s) { attention_step(s, score_q8, value_q8); }
 
 }  // namespace tome::kernels::reference

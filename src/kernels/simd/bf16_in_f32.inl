@@ -243,8 +243,13 @@ TOME_ALONE void output_columns(const float* probabilities, const std::uint16_t* 
       store_register(output + static_cast<std::size_t>(r) * columns + v * kLanes, total[r][v]);
 }
 
-/// The rows of a group: their queries as fp32, their probabilities for the pages of the step.
-template <int rows>
+#if !defined(__AVX512F__)
+#include "kernels/simd/q8_pages_avx2.inl"
+#endif
+
+/// The rows of a group: their queries as fp32, their probabilities for the pages of the step. q8: keys and values are
+/// read as q8_0 pages hold them.
+template <int rows, bool q8>
 struct StepRows {
   const AttentionStep& s;
   int row;
@@ -263,6 +268,11 @@ struct StepRows {
   }
 
   inline __attribute__((always_inline)) void scores(int page, int first, int last, const float* reference) const {
+#if !defined(__AVX512F__)
+    if constexpr (q8)
+      return q8_scores<rows>(s, queries, query_stride, page, page + 1 < last ? s.keys_8[page + 1] : s.values_8[first],
+                             reference, probabilities + page * kPanelColumns);
+#endif
     const std::uint16_t* ahead = fetched(page + 1 < last ? s.keys[page + 1] : s.values[first]);
     float* to = probabilities + page * kPanelColumns;
     const int pairs = s.dims / 2;
@@ -276,6 +286,9 @@ struct StepRows {
                                           to + column);
   }
   inline __attribute__((always_inline)) void output(int first, int last) const {
+#if !defined(__AVX512F__)
+    if constexpr (q8) return q8_output<rows>(s, row, first, last, probabilities);
+#endif
     const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
     const auto* next_step =
         s.pages_ahead > 0 && s.rows - row <= 6 ? reinterpret_cast<const std::uint16_t*>(s.keys_ahead[0]) : nullptr;
@@ -374,13 +387,13 @@ struct StepRows {
   }
 };
 
-template <int rows>
+template <int rows, bool q8>
 static void step_rows(const AttentionStep& s, int row) {
   alignas(64) float probabilities[rows * kStepKeys];
   alignas(64) float queries[rows * kMostWidenedDims];
   const auto dims = static_cast<std::size_t>(s.dims);
   widen_rows<rows>(s.queries + static_cast<std::size_t>(row) * dims, dims, s.dims, queries, dims);
-  const StepRows<rows> group{s, row, queries, dims, probabilities};
+  const StepRows<rows, q8> group{s, row, queries, dims, probabilities};
   bool started = group.started();
   for (int page = 0; page < s.pages;) {
     int whole = page;
@@ -395,21 +408,27 @@ static void step_rows(const AttentionStep& s, int row) {
   }
 }
 
-static void attention_step_bf16(const AttentionStep& s) {
+template <bool q8>
+TOME_INLINE void attention_step(const AttentionStep& s) {
   int row = 0;
-  for (; row + 6 <= s.rows; row += 6) step_rows<6>(s, row);
+  for (; row + 6 <= s.rows; row += 6) step_rows<6, q8>(s, row);
   switch (s.rows - row) {
     case 5:
-      return step_rows<5>(s, row);
+      return step_rows<5, q8>(s, row);
     case 4:
-      return step_rows<4>(s, row);
+      return step_rows<4, q8>(s, row);
     case 3:
-      return step_rows<3>(s, row);
+      return step_rows<3, q8>(s, row);
     case 2:
-      return step_rows<2>(s, row);
+      return step_rows<2, q8>(s, row);
     case 1:
-      return step_rows<1>(s, row);
+      return step_rows<1, q8>(s, row);
     default:
       return;
   }
 }
+
+static void attention_step_bf16(const AttentionStep& s) { attention_step<false>(s); }
+#if !defined(__AVX512F__)
+static void attention_step_q8(const AttentionStep& s) { attention_step<true>(s); }
+#endif

@@ -472,6 +472,7 @@ static void fill(KernelTable& table) {
   table.attention_step_bf16 = attention_step_bf16;
 #endif
 #if !defined(__AVX512F__)
+  table.attention_step_q8 = attention_step_q8;
   table.code_products = true;
   table.input_codes = input_codes;
   table.pack_panel_codes = pack_panel_codes;
