@@ -55,11 +55,16 @@ done
 [ -s "$document" ] || step "unpack $(basename "$document") from the package debian-policy" fetch_document
 questions >"$cache/documents/questions.txt"
 
-# The passages, answers and times of one strategy, as they come.
+# The passages, answers and times of one strategy, as they come; standard error (times, progress) is kept beside.
 ask() {
+  local progress=never
+  if [ -t 2 ]; then progress=always; fi
   echo "== ask $(basename "$document") ($2)"
-  build/release/tome ask --strategy "$1" --model gemma3-270m --answer-model smollm2-135m --evidence 3 --passages 2 \
-    --reread-tokens 500 --questions "$cache/documents/questions.txt" "$document" | tee "$scratch/$1.out"
+  {
+    build/release/tome ask --strategy "$1" --model gemma3-270m --answer-model smollm2-135m --evidence 3 --passages 2 \
+      --reread-tokens 500 --progress "$progress" --questions "$cache/documents/questions.txt" "$document" \
+      2>&1 >&3 | tee "$scratch/$1.err" >&2
+  } 3>&1 | tee "$scratch/$1.out"
 }
 
 # What the two readings cost and answered, in one look.
@@ -67,11 +72,11 @@ side_by_side() {
   echo "== side by side"
   for strategy in skim reread; do
     awk -v strategy="$strategy" '
-      /^  read the document/ { sub(/^  read the document */, ""); reading = $0 }
+      /(read|skim) the document / { sub(/^.*(read|skim) the document */, ""); reading = $0 }
       /peak resident/ { memory = $0; sub(/^.*peak resident */, "peak memory ", memory) }
       /^Answer/ { getline; sub(/^ */, ""); answers = answers "\n    " $0 }
       END { printf "%s: %s, %s%s\n", (strategy == "skim" ? "skim" : "full read"), reading, memory, answers }
-    ' "$scratch/$strategy.out"
+    ' "$scratch/$strategy.err" "$scratch/$strategy.out"
   done
 }
 

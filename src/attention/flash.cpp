@@ -9,6 +9,7 @@
 #include "attention/partial_merge.h"
 #include "base/check.h"
 #include "base/thread_pool.h"
+#include "cache/hadamard.h"
 #include "kernels/kernel_table.h"
 
 namespace tome {
@@ -111,6 +112,11 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
                                          static_cast<int>(r.rotation.rows->half()));
         if (part.query_log_scaling)
           scale *= std::max(1.0, std::log(static_cast<double>(position) + 1.0) / std::log(part.log_base));
+      }
+      if (r.keys->layout().type == DType::q4_0) {  // as the keys are stored
+        const float* channel_scales = r.keys->channel_scales().data() + kv_head * dims;
+        hadamard(row, dims);
+        for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= channel_scales[dim];
       }
       for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= static_cast<float>(scale);
       Kernels<Element>::convert(row, dims,
@@ -323,8 +329,9 @@ void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_toke
     }
     for (int i = 0; i < after.count; ++i) {
       keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
-      // The panel that keys of 8 bits become is about as long as keys and values were.
-      values_ahead[i] = layout.type == DType::q8_0 ? nullptr : keys_ahead[i] + layout.key_bytes();
+      // The panel that keys of 8 or 4 bits become is about as long as keys and values were.
+      values_ahead[i] =
+          layout.type == DType::q8_0 || layout.type == DType::q4_0 ? nullptr : keys_ahead[i] + layout.key_bytes();
     }
     const kernels::AttentionStep work{.queries = memory.queries,
                                       .rows = rows,
@@ -376,6 +383,7 @@ void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token,
     const float* from = memory.output + static_cast<std::size_t>(row) * columns;
     float* to = output + token * r.shape.heads * dims + head * dims;
     for (std::size_t dim = 0; dim < dims; ++dim) to[dim] = from[dim] * inverse;
+    if (r.keys->layout().type == DType::q4_0) hadamard(to, dims);
     lse[token * r.shape.heads + head] =
         total == 0.0f
             ? kNothing
@@ -672,6 +680,7 @@ void flash_attention(const AttentionRequest& request, const PartialAttention& re
   CHECK(request.tokens > 0 && request.shape.heads % request.shape.kv_heads == 0);
   CHECK(request.shape.head_dim == request.keys->layout().head_dim);
   CHECK(request.keys->layout().parts == KvParts::keys_and_values);
+  CHECK(request.keys->layout().type != DType::q4_0 || request.rotation.part == nullptr);
   CHECK(request.precision != AttentionPrecision::int8 ||
         (request.keys->layout().type == DType::q8_0 && request.rotation.part == nullptr &&
          kernels::kernels().int8_scores));

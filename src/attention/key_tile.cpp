@@ -43,6 +43,10 @@ const Element* load_keys(const PagedKv& cache, std::uint64_t page, std::uint32_t
         kernels::kernels().unpack_q8_keys(stored, static_cast<int>(dims), scratch);
         return scratch;
       }
+      if (layout.type == DType::q4_0) {
+        kernels::kernels().unpack_q4_keys(stored, static_cast<int>(dims), scratch);
+        return scratch;
+      }
     }
   }
   read_keys(layout, cache.page(page), kv_head, rows);
@@ -77,10 +81,12 @@ const Element* load_values(const PagedKv& cache, std::uint64_t page, std::uint32
       kernels::kernels().f16_to_bf16(halves(stored), panels * kPageKeys * 64, scratch);
       return scratch;
     }
-    if (layout.type == DType::q8_0) {
+    if (layout.type == DType::q8_0 || layout.type == DType::q4_0) {
+      const auto unpack =
+          layout.type == DType::q8_0 ? kernels::kernels().unpack_q8_values : kernels::kernels().unpack_q4_values;
       const std::size_t panel_bytes = layout.value_bytes() / panels;
       for (std::size_t panel = 0; panel < panels; ++panel)
-        kernels::kernels().unpack_q8_values(stored + panel * panel_bytes, scratch + panel * kPageKeys * 64);
+        unpack(stored + panel * panel_bytes, scratch + panel * kPageKeys * 64);
       return scratch;
     }
   }

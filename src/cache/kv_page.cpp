@@ -1,9 +1,11 @@
 #include "cache/kv_page.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
 #include "base/check.h"
+#include "cache/hadamard.h"
 #include "kernels/dequantize.h"
 
 namespace tome {
@@ -31,6 +33,26 @@ std::size_t q8_value_code(std::size_t slot, std::size_t dim) {
 }
 std::size_t q8_value_scale(std::size_t slot, std::size_t dim) {
   return dim / 64 * kQ8PanelBytes + kPanel + (slot * 2 + dim % 64 / 32) * 2;
+}
+
+/// Offsets in bytes for q4_0; a code is the upper half of its byte where `upper` says so.
+constexpr std::size_t kQ4PanelBytes = kPanel / 2 + kPageKeys * 4;
+std::size_t q4_key_byte(std::size_t slot, std::size_t dim) { return (dim / 4 * kPageKeys + slot) * 2 + dim % 4 / 2; }
+bool q4_key_upper(std::size_t dim) { return dim % 2 == 1; }
+std::size_t q4_key_scale(std::size_t dims, std::size_t slot, std::size_t dim) {
+  return dims * kPageKeys / 2 + (dim / 32 * kPageKeys + slot) * 2;
+}
+std::size_t q4_value_byte(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kQ4PanelBytes + ((slot / 2 * 4 + dim % 64 / 16) * 2 + slot % 2) * 8 + dim % 8;
+}
+bool q4_value_upper(std::size_t dim) { return dim % 16 >= 8; }
+std::size_t q4_value_scale(std::size_t slot, std::size_t dim) {
+  return dim / 64 * kQ4PanelBytes + kPanel / 2 + (slot * 2 + dim % 64 / 32) * 2;
+}
+int q4_code(std::byte byte, bool upper) { return static_cast<int>(byte) >> (upper ? 4 : 0) & 15; }
+void put_q4_code(std::byte& byte, bool upper, int code) {
+  byte = upper ? (byte & std::byte{15}) | static_cast<std::byte>(code << 4)
+               : (byte & std::byte{240}) | static_cast<std::byte>(code);
 }
 
 struct Head {
@@ -65,13 +87,14 @@ float half(std::uint16_t bits) { return f16_to_f32(bits); }
 
 Result<KvLayout> KvLayout::create(DType type, std::uint32_t kv_heads, std::uint32_t head_dim, KvParts parts) {
   CHECK(kv_heads > 0 && head_dim > 0);
-  if (type != DType::f32 && type != DType::bf16 && type != DType::f16 && type != DType::q8_0)
-    return fail(ErrorKind::unsupported, "--kv-type: found {}, expected f32, bf16, f16 or q8_0", dtype_name(type));
+  if (type != DType::f32 && type != DType::bf16 && type != DType::f16 && type != DType::q8_0 && type != DType::q4_0)
+    return fail(ErrorKind::unsupported, "--kv-type: found {}, expected f32, bf16, f16, q8_0 or q4_0", dtype_name(type));
   if (head_dim % 2 != 0) return fail(ErrorKind::unsupported, "head_dim {}: keys and values need an even one", head_dim);
   if (head_dim > kMostDims)
     return fail(ErrorKind::unsupported, "head_dim {}: at most {} are supported", head_dim, kMostDims);
-  if (type == DType::q8_0 && head_dim % 32 != 0)
-    return fail(ErrorKind::unsupported, "--kv-type q8_0: head_dim {} is not a multiple of 32", head_dim);
+  if ((type == DType::q8_0 || type == DType::q4_0) && head_dim % 32 != 0)
+    return fail(ErrorKind::unsupported, "--kv-type {}: head_dim {} is not a multiple of 32", dtype_name(type),
+                head_dim);
   return KvLayout{type, kv_heads, head_dim, parts};
 }
 
@@ -81,8 +104,44 @@ std::size_t KvLayout::value_bytes() const {
   return parts == KvParts::keys ? 0 : kPageKeys * row_bytes(type, value_panels() * 64u);
 }
 
+namespace {
+
+/// The blocks of a rotated row of 4 bits; place(dim, code) and scale(dim, block) for every dimension and block.
+template <class Place, class Scale>
+void write_q4_row(float* row, std::size_t dims, const Place& place, const Scale& scale) {
+  std::array<std::byte, kMostDims / 32 * 18> blocks;
+  CHECK(kernels::quantize_row(DType::q4_0, row, dims, blocks.data()));
+  for (std::size_t dim = 0; dim < dims; ++dim) {
+    const std::byte* block = blocks.data() + dim / 32 * 18;
+    if (dim % 32 == 0) scale(dim, block);
+    place(dim, q4_code(block[2 + dim % 16], dim % 32 >= 16));
+  }
+}
+
+void write_q4(std::byte* keys, std::byte* values, std::size_t dims, std::uint64_t slot, const float* key,
+              const float* value, const float* channel_scales) {
+  CHECK(channel_scales != nullptr);
+  std::array<float, kMostDims> row;
+  std::copy_n(key, dims, row.data());
+  hadamard(row.data(), dims);
+  for (std::size_t dim = 0; dim < dims; ++dim) row[dim] /= channel_scales[dim];
+  write_q4_row(
+      row.data(), dims,
+      [&](std::size_t dim, int code) { put_q4_code(keys[q4_key_byte(slot, dim)], q4_key_upper(dim), code); },
+      [&](std::size_t dim, const std::byte* block) { std::memcpy(keys + q4_key_scale(dims, slot, dim), block, 2); });
+  if (value == nullptr) return;
+  std::copy_n(value, dims, row.data());
+  hadamard(row.data(), dims);
+  write_q4_row(
+      row.data(), dims,
+      [&](std::size_t dim, int code) { put_q4_code(values[q4_value_byte(slot, dim)], q4_value_upper(dim), code); },
+      [&](std::size_t dim, const std::byte* block) { std::memcpy(values + q4_value_scale(slot, dim), block, 2); });
+}
+
+}  // namespace
+
 void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::uint64_t slot, const float* key,
-              const float* value) {
+              const float* value, const float* channel_scales) {
   std::byte* keys = page + (layout.key_bytes() + layout.value_bytes()) * head;
   std::byte* values = keys + layout.key_bytes();
   const std::size_t dims = layout.head_dim;
@@ -100,6 +159,8 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
       for (std::size_t dim = 0; dim < dims; ++dim) put(keys, single_key(slot, dim), key[dim]);
       for (std::size_t dim = 0; with_value && dim < dims; ++dim) put(values, single_value(slot, dim), value[dim]);
       return;
+    case DType::q4_0:
+      return write_q4(keys, values, dims, slot, key, with_value ? value : nullptr, channel_scales);
     default: {
       std::array<std::byte, kMostDims / 32 * kQ8Block> blocks;
       CHECK(kernels::quantize_row(DType::q8_0, key, dims, blocks.data()));
@@ -134,6 +195,11 @@ void read_keys(const KvLayout& layout, const std::byte* page, std::uint32_t head
     case DType::f32:
       return read_rows(dims, rows,
                        [&](std::size_t slot, std::size_t dim) { return element<float>(keys, single_key(slot, dim)); });
+    case DType::q4_0:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return static_cast<float>(q4_code(keys[q4_key_byte(slot, dim)], q4_key_upper(dim)) - 8) *
+               half(element<std::uint16_t>(keys + q4_key_scale(dims, slot, dim), 0));
+      });
     default:
       return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
         return static_cast<float>(static_cast<int>(keys[q8_key_code(slot, dim)]) - 128) *
@@ -157,6 +223,11 @@ void read_values(const KvLayout& layout, const std::byte* page, std::uint32_t he
     case DType::f32:
       return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
         return element<float>(values, single_value(slot, dim));
+      });
+    case DType::q4_0:
+      return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {
+        return static_cast<float>(q4_code(values[q4_value_byte(slot, dim)], q4_value_upper(dim)) - 8) *
+               half(element<std::uint16_t>(values + q4_value_scale(slot, dim), 0));
       });
     default:
       return read_rows(dims, rows, [&](std::size_t slot, std::size_t dim) {

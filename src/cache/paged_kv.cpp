@@ -1,9 +1,12 @@
 #include "cache/paged_kv.h"
 
+#include <algorithm>
+#include <cmath>
 #include <cstring>
 
 #include "base/check.h"
 #include "base/huge_memory.h"
+#include "cache/hadamard.h"
 
 namespace tome {
 
@@ -28,8 +31,32 @@ void PagedKv::reserve(std::uint64_t length) {
   }
 }
 
+void PagedKv::fix_channel_scales(const float* keys, std::size_t stride, std::size_t count) {
+  CHECK(needs_channel_scales() && count > 0);
+  const std::size_t dims = layout_.head_dim;
+  channel_scales_.assign(layout_.kv_heads * dims, 0.0f);
+  std::vector<float> row(dims);
+  for (std::uint32_t head = 0; head < layout_.kv_heads; ++head) {
+    float* scales = channel_scales_.data() + head * dims;
+    for (std::size_t key = 0; key < count; ++key) {
+      std::copy_n(keys + key * stride + head * dims, dims, row.data());
+      hadamard(row.data(), dims);
+      for (std::size_t dim = 0; dim < dims; ++dim) scales[dim] += row[dim] * row[dim];
+    }
+    float mean = 0.0f;
+    for (std::size_t dim = 0; dim < dims; ++dim) {
+      scales[dim] = std::sqrt(scales[dim] / static_cast<float>(count));
+      mean += scales[dim] / static_cast<float>(dims);
+    }
+    // A channel that the first keys hardly use must not become large later; keys that are no numbers fix nothing.
+    for (std::size_t dim = 0; dim < dims; ++dim)
+      scales[dim] = mean > 0.0f && std::isfinite(mean) ? std::max(scales[dim], 0.25f * mean) : 1.0f;
+  }
+}
+
 void PagedKv::write(std::uint64_t position, std::uint32_t head, const float* key, const float* value) {
-  write_kv(layout_, pages_[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value);
+  write_kv(layout_, pages_[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value,
+           channel_scales_.empty() ? nullptr : channel_scales_.data() + head * layout_.head_dim);
 }
 
 void PagedKv::commit(std::uint64_t length) {
@@ -52,6 +79,7 @@ Status PagedKv::rewind(std::uint64_t length) {
                 "a sliding-window layer cannot rewind from {} to {}: it keeps positions from {} on", length_, length,
                 first_kept());
   length_ = length;
+  if (length == 0) channel_scales_.clear();
   const std::uint64_t needed = (length + kPageKeys - 1) / kPageKeys;
   if (needed < first_page_ + pages_.size()) pages_.resize(needed - first_page_);
   return {};

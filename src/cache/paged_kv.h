@@ -1,8 +1,8 @@
 #pragma once
 // Keys and values of one layer of one sequence, in pages of 64 positions (kv_page.h). Pages are shared between forks
 // and copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the
-// pages that no later query can see. Appending: reserve() on one thread, write() from many (distinct positions),
-// commit(), attention, drop_invisible().
+// pages that no later query can see. Appending: reserve() on one thread, fix_channel_scales() if needed, write() from
+// many (distinct positions), commit(), attention, drop_invisible().
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -22,6 +22,13 @@ class PagedKv {
   /// The first position that is still here (a multiple of 64); 0 without a window.
   std::uint64_t first_kept() const { return first_page_ * kPageKeys; }
 
+  /// q4_0 alone: whether the scales of the keys' channels are still to be fixed, by the first keys.
+  bool needs_channel_scales() const { return layout_.type == DType::q4_0 && channel_scales_.empty(); }
+  /// keys: `count` rows of all heads, `stride` apart.
+  void fix_channel_scales(const float* keys, std::size_t stride, std::size_t count);
+  /// [kv_heads][head_dim], of q4_0, once they are fixed; else empty.
+  const std::vector<float>& channel_scales() const { return channel_scales_; }
+  void adopt_channel_scales(std::vector<float> scales) { channel_scales_ = std::move(scales); }
   /// Makes pages for positions up to `length` writable.
   void reserve(std::uint64_t length);
   void write(std::uint64_t position, std::uint32_t head, const float* key, const float* value);
@@ -51,6 +58,7 @@ class PagedKv {
   std::uint64_t length_ = 0;
   std::uint64_t first_page_ = 0;  ///< number of pages_[0]
   std::vector<Page> pages_;
+  std::vector<float> channel_scales_;
 };
 
 }  // namespace tome

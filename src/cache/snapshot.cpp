@@ -5,7 +5,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstring>
 
@@ -115,6 +117,7 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
                       {"keys_only", kv.layout().parts == KvParts::keys},
                       {"first_page", first},
                       {"pages", kv.page_count()}});
+    if (!kv.channel_scales().empty()) layers.back()["channel_scales"] = kv.channel_scales();
     for (std::uint64_t page = first; page < first + kv.page_count(); ++page)
       checksums.push_back(XXH3_64bits(kv.page(page), kv.layout().page_bytes()));
   }
@@ -193,6 +196,16 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     if (first > latest_first || count != end - first)
       return broken(path,
                     fmt::format("layer {}: pages {} … {} do not cover {} tokens", layer, first, first + count, length));
+    if (kv.layout().type == DType::q4_0 && length > 0) {
+      const auto scales = entry.find("channel_scales");
+      const std::uint64_t wanted = kv.layout().kv_heads * kv.layout().head_dim;
+      const auto is_scale = [](const Json& value) {
+        return value.is_number() && value.get<float>() > 0.0f && std::isfinite(value.get<float>());
+      };
+      if (scales == entry.end() || !scales->is_array() || scales->size() != wanted ||
+          !std::all_of(scales->begin(), scales->end(), is_scale))
+        return broken(path, fmt::format("layer {}: 'channel_scales' are not {} positive numbers", layer, wanted));
+    }
     pages += count;
     page_bytes += count * padded(kv.layout().page_bytes(), 64);  // count ≤ length / 64 + 1 ≤ file size: no overflow
   }
@@ -212,6 +225,8 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
   std::uint64_t at = pages_at, number = 0;
   for (std::size_t layer = 0; layer < snapshot.state.layer_count(); ++layer) {
     PagedKv& kv = snapshot.state.kv(layer);
+    if (kv.layout().type == DType::q4_0 && length > 0)
+      kv.adopt_channel_scales((*layers)[layer]["channel_scales"].get<std::vector<float>>());
     const std::uint64_t first = (*layers)[layer]["first_page"].get<std::uint64_t>();
     const std::uint64_t count = (*layers)[layer]["pages"].get<std::uint64_t>();
     for (std::uint64_t page = first; page < first + count; ++page, ++number) {

@@ -169,6 +169,7 @@ Status run_bench_kv(const BenchKvFlags& flags) {
   std::vector<Form> forms = {{"bf16", DType::bf16}, {"f16", DType::f16}};
   if (baseline->model().config.head_dim % 32 == 0) {
     forms.push_back({"q8_0", DType::q8_0});
+    forms.push_back({"q4_0", DType::q4_0});
     if (kernels::kernels().int8_scores) forms.push_back({"q8_0, int8 scores", DType::q8_0, AttentionPrecision::int8});
   }
   if (!flags.json)

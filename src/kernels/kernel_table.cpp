@@ -32,6 +32,8 @@ KernelTable reference_table() {
           .f16_to_bf16 = reference::f16_to_bf16,
           .unpack_q8_keys = reference::unpack_q8_keys,
           .unpack_q8_values = reference::unpack_q8_values,
+          .unpack_q4_keys = reference::unpack_q4_keys,
+          .unpack_q4_values = reference::unpack_q4_values,
           .rotate_halves = reference::rotate_halves,
           .burn_f32 = nullptr,
           .burn_bf16 = nullptr,
@@ -95,6 +97,8 @@ std::vector<std::pair<std::string, std::string>> kernel_report() {
       {"f16_to_bf16", first_with(&KernelTable::f16_to_bf16)},
       {"unpack_q8_keys", first_with(&KernelTable::unpack_q8_keys)},
       {"unpack_q8_values", first_with(&KernelTable::unpack_q8_values)},
+      {"unpack_q4_keys", first_with(&KernelTable::unpack_q4_keys)},
+      {"unpack_q4_values", first_with(&KernelTable::unpack_q4_values)},
       {"rotate_halves", first_with(&KernelTable::rotate_halves)}};
 }
 

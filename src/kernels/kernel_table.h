@@ -158,6 +158,10 @@ struct KernelTable {
   /// 64 dimensions of 64 values of 8 bits to one bf16 panel [32][64][2]. values: [32 pairs][4][2][16] (16 dimensions of
   /// one, then of the other value of a pair), then fp16 scales [64][2], one for each 32 dimensions.
   void (*unpack_q8_values)(const std::byte* values, std::uint16_t* panel);
+  /// The same of 4 bits (code + 8): keys [dims / 4][64][2 bytes, the first dim lowest], then the scales; values [32
+  /// pairs][4][2][8 bytes, dims 0 … 7 below 8 … 15], then the scales.
+  void (*unpack_q4_keys)(const std::byte* keys, int dims, std::uint16_t* panel);
+  void (*unpack_q4_values)(const std::byte* values, std::uint16_t* panel);
   /// Rotates (x[i], x[i + half]) by (cosine[i], sine[i]), in place.
   void (*rotate_halves)(float* x, const float* cosine, const float* sine, int half);
 

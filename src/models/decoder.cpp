@@ -246,7 +246,7 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
   PagedKv& cache = run.sequence->kv(layer);
   const bool with_values = cache.layout().parts == KvParts::keys_and_values;
   cache.reserve(end);
-  for_each_token(run.count, [&](int i) {
+  const auto turn_token = [&](int i) {
     const auto at = static_cast<std::size_t>(run.first + i);
     const std::uint64_t position = run.position + static_cast<std::uint64_t>(i);
     float* query = s.query.data() + at * query_width;
@@ -263,11 +263,25 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
         order_pairs_as_halves(head, c.rope_dims, c.rope_pairs);
     };
     for (std::size_t head = 0; with_queries && head < c.heads; ++head) turn(query + head * dims, w.query_norm);
-    for (std::size_t head = 0; head < c.kv_heads; ++head) {
-      turn(key + head * dims, w.key_norm);
-      cache.write(position, static_cast<std::uint32_t>(head), key + head * dims, value + head * dims);
-    }
-  });
+    for (std::size_t head = 0; head < c.kv_heads; ++head) turn(key + head * dims, w.key_norm);
+  };
+  const auto write_token = [&](int i) {
+    const std::size_t at = static_cast<std::size_t>(run.first + i) * kv_width;
+    for (std::size_t head = 0; head < c.kv_heads; ++head)
+      cache.write(run.position + static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(head),
+                  s.key.data() + at + head * dims, s.value.data() + at + head * dims);
+  };
+  if (cache.needs_channel_scales()) {
+    for_each_token(run.count, turn_token);
+    cache.fix_channel_scales(s.key.data() + static_cast<std::size_t>(run.first) * kv_width, kv_width,
+                             static_cast<std::size_t>(run.count));
+    for_each_token(run.count, write_token);
+  } else {
+    for_each_token(run.count, [&](int i) {
+      turn_token(i);
+      write_token(i);
+    });
+  }
   cache.commit(end);
 
   std::vector<AttentionRequest> requests;

@@ -141,6 +141,9 @@ Status Engine::fit(std::uint64_t needed) {
                   scaling_method_name(options.method));
     plans->fingerprint += "; attention in int8";
   }
+  if (parts_->options.kv_type == DType::q4_0 && !plans->full.keys_stored_rotated())
+    return fail(ErrorKind::usage, "--kv-type q4_0: found --rope-scaling {}, expected a method that stores rotated keys",
+                scaling_method_name(options.method));
   const bool choosing = std::any_of(plans->patterns.begin(), plans->patterns.end(),
                                     [](const auto& pattern) { return pattern != nullptr && pattern->top_pages() > 0; });
   if (choosing && !plans->full.keys_stored_rotated())

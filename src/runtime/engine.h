@@ -26,7 +26,7 @@ struct EngineOptions {
   int threads = 0;    ///< 0: the machine's
   Precision precision = Precision::native;
   bool map_weights = false;     ///< leave the weights in the mapped file instead of copying them to huge pages (--mmap)
-  DType kv_type = DType::bf16;  ///< bf16, f16, q8_0 (f32 on the fp32 path)
+  DType kv_type = DType::bf16;  ///< bf16, f16, q8_0, q4_0 (f32 on the fp32 path)
   std::uint32_t chunk = 512;    ///< tokens per forward pass while prefilling (-ub)
   PositionOptions positions;    ///< method none with automatic = true: decided by fit()
   bool automatic_positions = true;

@@ -13,6 +13,7 @@
 #include "base/cpu_features.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "cache/hadamard.h"
 
 namespace tome {
 namespace {
@@ -48,12 +49,31 @@ Made make(const Case& c) {
   for (float& v : made.values) v = normal();
   for (float& v : made.queries) v = normal() * c.spread;
   made.cache.reserve(c.keys);
+  if (made.cache.needs_channel_scales()) made.cache.fix_channel_scales(made.keys.data(), kv_width, c.keys / 2);
   for (std::uint64_t key = 0; key < c.keys; ++key)
     for (std::uint32_t head = 0; head < c.kv_heads; ++head)
       made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,
                        made.values.data() + key * kv_width + head * c.head_dim);
   made.cache.commit(c.keys);
   return made;
+}
+
+/// The keys and values that a q4_0 cache holds, turned back.
+void read_back(Made& made) {
+  const KvLayout& layout = made.cache.layout();
+  const std::size_t dims = layout.head_dim, kv_width = layout.kv_heads * dims;
+  std::vector<float> keys(64 * dims), values(64 * dims);
+  for (std::uint64_t key = 0; key < made.cache.length(); ++key)
+    for (std::uint32_t head = 0; head < layout.kv_heads; ++head) {
+      read_keys(layout, made.cache.page(key / 64), head, keys.data());
+      read_values(layout, made.cache.page(key / 64), head, values.data());
+      float* one = keys.data() + key % 64 * dims;
+      for (std::size_t dim = 0; dim < dims; ++dim) one[dim] *= made.cache.channel_scales()[head * dims + dim];
+      hadamard(one, dims);
+      hadamard(values.data() + key % 64 * dims, dims);
+      std::copy_n(one, dims, made.keys.data() + key * kv_width + head * dims);
+      std::copy_n(values.data() + key % 64 * dims, dims, made.values.data() + key * kv_width + head * dims);
+    }
 }
 
 AttentionRequest request_of(const Case& c, const Made& made) {
@@ -481,6 +501,26 @@ TEST(VisibleKeys, coverage_of_a_tile_is_none_all_or_some_as_its_rows_say) {
           }
         }
     }
+}
+
+TEST(FlashAttention, over_rotated_4_bit_keys_is_exact_attention_over_what_they_hold) {
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16}) {
+    if (isa > best_isa()) continue;
+    set_isa(isa);
+    for (const std::uint32_t dims : {32u, 64u, 96u, 256u})
+      for (const auto& [keys, tokens] : {std::pair<std::uint64_t, int>{300, 70}, {1500, 1}, {333, 5}}) {
+        Case c;
+        c.head_dim = dims;
+        c.keys = keys;
+        c.tokens = tokens;
+        c.type = DType::q4_0;
+        Made made = make(c);
+        const Answer got = run(request_of(c, made));
+        read_back(made);
+        expect_oracle(c, made, got, 2e-2);
+      }
+  }
+  set_isa(best_isa());
 }
 
 }  // namespace

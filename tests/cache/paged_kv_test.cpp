@@ -4,10 +4,13 @@
 #include <unistd.h>
 
 #include <cmath>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 
 #include "base/mapped_file.h"
+#include "cache/hadamard.h"
 #include "cache/layer_state.h"
 #include "cache/snapshot.h"
 
@@ -58,6 +61,43 @@ TEST(PagedKv, every_type_gives_back_what_was_written) {
   }
 }
 
+TEST(PagedKv, q4_0_keeps_rotated_values_and_keys_over_the_scales_of_their_channels) {
+  PagedKv kv(*KvLayout::create(DType::q4_0, 2, 96), 0);
+  std::vector<float> first(100 * 192);
+  for (std::size_t position = 0; position < 100; ++position)
+    for (std::size_t i = 0; i < 192; ++i)
+      first[position * 192 + i] = key_of(position, i % 96) + static_cast<float>(i / 96);
+  EXPECT_TRUE(kv.needs_channel_scales());
+  kv.fix_channel_scales(first.data(), 192, 100);
+  EXPECT_FALSE(kv.needs_channel_scales());
+  append(kv, 100);
+  append(kv, 131);
+  double worst = 0, total = 0;
+  for (std::uint32_t head = 0; head < 2; ++head)
+    for (std::uint64_t position = 0; position < 131; ++position) {
+      std::vector<float> keys(64 * 96), values(64 * 96);
+      read_keys(kv.layout(), kv.page(position / 64), head, keys.data());
+      read_values(kv.layout(), kv.page(position / 64), head, values.data());
+      float *key = keys.data() + position % 64 * 96, *value = values.data() + position % 64 * 96;
+      for (std::size_t dim = 0; dim < 96; ++dim) key[dim] *= kv.channel_scales()[head * 96 + dim];
+      hadamard(key, 96);
+      hadamard(value, 96);
+      for (std::size_t dim = 0; dim < 96; ++dim) {
+        const double want = static_cast<double>(key_of(position, dim)) + head;
+        for (const double error : {static_cast<double>(key[dim]) - want, static_cast<double>(value[dim]) + want}) {
+          worst = std::max(worst, std::fabs(error));
+          total += error * error;
+        }
+      }
+    }
+  EXPECT_LT(worst, 1.5);  // 4 bits: a sixteenth of a block's range, spread over 32 channels
+  EXPECT_LT(std::sqrt(total / (2.0 * 131 * 96 * 2)), 0.12);
+  PagedKv fork = kv;
+  EXPECT_EQ(fork.channel_scales(), kv.channel_scales());
+  EXPECT_TRUE(fork.rewind(0));
+  EXPECT_TRUE(fork.needs_channel_scales());
+}
+
 TEST(PagedKv, a_fork_shares_pages_until_one_side_writes) {
   PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 0);
   append(kv, 100);
@@ -104,6 +144,7 @@ TEST(KvLayout, impossible_layouts_are_refused) {
   EXPECT_FALSE(KvLayout::create(DType::q4_k, 1, 64));
   EXPECT_FALSE(KvLayout::create(DType::bf16, 1, 63));
   EXPECT_FALSE(KvLayout::create(DType::q8_0, 1, 80));
+  EXPECT_FALSE(KvLayout::create(DType::q4_0, 1, 80));
 }
 
 class SnapshotTest : public ::testing::Test {
@@ -183,6 +224,33 @@ TEST_F(SnapshotTest, damage_anywhere_is_found) {
               b[at + 9] = '9';
             }).find("tokens for a length of 900"),
             std::string::npos);
+}
+
+TEST_F(SnapshotTest, of_4_bit_keys_keeps_the_scales_of_their_channels_and_is_refused_without_them) {
+  const auto empty = [] { return SequenceState({PagedKv(*KvLayout::create(DType::q4_0, 2, 32), 0)}); };
+  SequenceState state = empty();
+  std::vector<float> first(64);
+  for (std::size_t i = 0; i < 64; ++i) first[i] = key_of(0, i);
+  state.kv(0).fix_channel_scales(first.data(), 64, 1);
+  append(state.kv(0), 70);
+  state.set_length(70);
+  const SnapshotIdentity made_with{"model", "positions", "{}"};
+  ASSERT_TRUE(save_snapshot(path, made_with, std::vector<std::int32_t>(70, 1), state));
+  auto loaded = load_snapshot(path, made_with, empty());
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->state.kv(0).channel_scales(), state.kv(0).channel_scales());
+  append(loaded->state.kv(0), 80);  // later keys over the same scales
+  append(state.kv(0), 80);
+  for (std::uint64_t page = 0; page < 2; ++page)
+    EXPECT_EQ(std::memcmp(loaded->state.kv(0).page(page), state.kv(0).page(page), state.kv(0).layout().page_bytes()),
+              0);
+  std::string text(std::istreambuf_iterator<char>(std::ifstream(path, std::ios::binary).rdbuf()), {});
+  text.replace(text.find("channel_scales"), 14, "channel_scalez");
+  std::ofstream(path, std::ios::binary) << text;
+  const auto refused = load_snapshot(path, made_with, empty());
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("layer 0: 'channel_scales' are not 64 positive numbers"), std::string::npos)
+      << refused.error().message;
 }
 
 }  // namespace

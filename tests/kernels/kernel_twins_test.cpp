@@ -327,7 +327,7 @@ TEST(KernelTwins, a_score_that_is_not_a_number_is_not_lost) {
   }
 }
 
-TEST(KernelTwins, pages_of_8_and_16_bits_become_the_same_panels) {
+TEST(KernelTwins, pages_of_4_8_and_16_bits_become_the_same_panels) {
   Rng rng(21);
   const auto bytes = [&](std::size_t codes, std::size_t scales) {
     std::vector<std::byte> page(codes + scales * 2);
@@ -348,12 +348,20 @@ TEST(KernelTwins, pages_of_8_and_16_bits_become_the_same_panels) {
       table.unpack_q8_keys(keys.data(), dims, got.data);
       reference::unpack_q8_keys(keys.data(), dims, want.data());
       for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << dims << " " << i;
+      const std::vector<std::byte> half_bytes = bytes(n / 2, n / 32);
+      table.unpack_q4_keys(half_bytes.data(), dims, got.data);
+      reference::unpack_q4_keys(half_bytes.data(), dims, want.data());
+      for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << dims << " " << i;
     }
     const std::vector<std::byte> values = bytes(64 * 64, 128);
     Offset<std::uint16_t> got(64 * 64, 3);
     std::vector<std::uint16_t> want(64 * 64);
     table.unpack_q8_values(values.data(), got.data);
     reference::unpack_q8_values(values.data(), want.data());
+    for (std::size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << i;
+    const std::vector<std::byte> half_bytes = bytes(64 * 32, 128);
+    table.unpack_q4_values(half_bytes.data(), got.data);
+    reference::unpack_q4_values(half_bytes.data(), want.data());
     for (std::size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << i;
     for (const std::size_t count : {1u, 31u, 32u, 100u}) {
       Offset<std::uint16_t> halves(count, 1), converted(count, 5);

@@ -26,6 +26,8 @@ void to_bf16(const float* x, std::size_t count, std::uint16_t* y);
 void f16_to_bf16(const std::uint16_t* x, std::size_t count, std::uint16_t* y);
 void unpack_q8_keys(const std::byte* keys, int dims, std::uint16_t* panel);
 void unpack_q8_values(const std::byte* values, std::uint16_t* panel);
+void unpack_q4_keys(const std::byte* keys, int dims, std::uint16_t* panel);
+void unpack_q4_values(const std::byte* values, std::uint16_t* panel);
 void rotate_halves(float* x, const float* cosine, const float* sine, int half);
 
 }  // namespace tome::kernels::reference

@@ -1,5 +1,5 @@
-// bf16 panels made with AVX2: from weights, and from pages of f16 and q8_0. Included by vector_kernels.inl; machines
-// with AVX-512 but without its BF16 instructions take these too.
+// bf16 panels made with AVX2: from weights, and from pages of f16, q8_0 and q4_0. Included by vector_kernels.inl;
+// machines with AVX-512 but without its BF16 instructions take these too.
 
 /// Two registers of fp32 as pairs of bf16: (first[0], second[0]), (first[1], second[1]) …
 TOME_INLINE __m256i interleaved_bf16(__m256 first, __m256 second) {
@@ -98,4 +98,39 @@ static void unpack_q8_values(const std::byte* values, std::uint16_t* panel) {
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(panel + 16), interleaved_bf16(first.high, second.high));
     }
   }
+}
+
+static void unpack_q4_keys(const std::byte* keys, int dims, std::uint16_t* panel) {
+  const std::byte* scales = keys + static_cast<std::size_t>(dims) * (kPanelColumns / 2);
+  for (int block = 0; block < dims / 32; ++block)
+    for (int group = 0; group < kPanelColumns; group += 8) {
+      const __m256 scale = _mm256_cvtph_ps(bytes16(scales + (block * kPanelColumns + group) * 2));
+      for (int quad = block * 8; quad < block * 8 + 8; ++quad) {
+        const __m256i codes = _mm256_cvtepu16_epi32(bytes16(keys + (quad * kPanelColumns + group) * 2));
+        const auto scaled = [&](int dim) __attribute__((always_inline)) {
+          const __m256i code = _mm256_and_si256(_mm256_srli_epi32(codes, dim * 4), _mm256_set1_epi32(15));
+          return _mm256_mul_ps(_mm256_cvtepi32_ps(_mm256_sub_epi32(code, _mm256_set1_epi32(8))), scale);
+        };
+        std::uint16_t* to = panel + (quad * 2 * kPanelColumns + group) * 2;
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), interleaved_bf16(scaled(0), scaled(1)));
+        _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + 2 * kPanelColumns), interleaved_bf16(scaled(2), scaled(3)));
+      }
+    }
+}
+
+static void unpack_q4_values(const std::byte* values, std::uint16_t* panel) {
+  alignas(64) float scales[kPanelColumns * 2];
+  for (int i = 0; i < kPanelColumns * 2; i += 8)
+    _mm256_store_ps(scales + i, _mm256_cvtph_ps(bytes16(values + kPanelColumns * kPanelColumns / 2 + i * 2)));
+  const auto codes = [](const std::byte* from) __attribute__((always_inline)) {
+    const __m256i bytes = _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));
+    return to_float(i32x16{_mm256_and_si256(bytes, _mm256_set1_epi32(15)), _mm256_srli_epi32(bytes, 4)} - 8);
+  };
+  for (int pair = 0; pair < kPanelColumns / 2; ++pair)
+    for (int group = 0; group < 4; ++group, values += 16, panel += 32) {
+      const f32x16 first = codes(values) * splat(scales[pair * 4 + group / 2]),
+                   second = codes(values + 8) * splat(scales[pair * 4 + 2 + group / 2]);
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(panel), interleaved_bf16(first.low, second.low));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(panel + 16), interleaved_bf16(first.high, second.high));
+    }
 }

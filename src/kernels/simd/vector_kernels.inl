@@ -481,5 +481,7 @@ static void fill(KernelTable& table) {
   table.f16_to_bf16 = f16_to_bf16;
   table.unpack_q8_keys = unpack_q8_keys;
   table.unpack_q8_values = unpack_q8_values;
+  table.unpack_q4_keys = unpack_q4_keys;
+  table.unpack_q4_values = unpack_q4_values;
 #endif
 }
