@@ -1,12 +1,11 @@
 #include "attention/flash.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <limits>
 
-#include "attention/key_tile.h"
+#include "attention/page_choice.h"
 #include "attention/partial_merge.h"
+#include "attention/query_tile.h"
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "cache/hadamard.h"
@@ -15,208 +14,13 @@
 namespace tome {
 namespace {
 
+using namespace query_tile;
 using kernels::Accumulate;
-using kernels::PanelProduct;
 
-constexpr float kNothing = -std::numeric_limits<float>::infinity();
-constexpr double kLog2E = 1.4426950408889634;
-constexpr int kTileRows = 192;                   ///< query rows of a tile: positions × group
-constexpr int kTilePages = kernels::kStepPages;  ///< pages of keys a softmax step takes at once
-constexpr int kTileKeys = kTilePages * static_cast<int>(kPageKeys);
 constexpr int kFewRows = 6;                      ///< up to this many rows read pages of 8 bits as they lie
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
-
-template <class Element>
-struct Kernels;
-template <>
-struct Kernels<float> {
-  static void product(const PanelProduct<float>& p) { kernels::kernels().panel_product_f32(p); }
-  static void convert(const float* from, std::size_t count, float* to) { std::copy_n(from, count, to); }
-};
-template <>
-struct Kernels<std::uint16_t> {
-  static void product(const PanelProduct<std::uint16_t>& p) { kernels::kernels().panel_product_bf16(p); }
-  static void convert(const float* from, std::size_t count, std::uint16_t* to) {
-    kernels::kernels().to_bf16(from, count, to);
-  }
-};
-
-std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
-
-/// One thread's memory, carved from a single buffer.
-template <class Element>
-struct TileMemory {
-  Element* queries;        // [rows][head_dim]
-  float* scores;           // [rows][kTileKeys]
-  float* probabilities;    // [rows][kTileKeys]
-  std::uint64_t* visible;  // [kTilePages][rows]
-  float* output;           // [rows][value_panels · 64]
-  float* reference;        // [rows]
-  float* sum;              // [rows][16], fp32: the first lane alone
-  Element* keys;           // kTilePages unpacked pages
-  Element* values;         // kTilePages unpacked pages
-  float* unpack;           // [64][head_dim]
-  // int8 products:
-  std::int8_t* queries_8;       // [rows][head_dim]
-  float* query_scales;          // [rows]
-  std::int32_t* query_offsets;  // [rows][head_dim / 32]
-  float* key_scales;            // [kTilePages][head_dim / 32][64]
-
-  static std::size_t carve(std::byte* from, const KvLayout& layout, int rows, TileMemory* memory) {
-    std::size_t at = 0;
-    const auto take = [&](auto*& pointer, std::size_t count) {
-      using T = std::remove_reference_t<decltype(*pointer)>;
-      pointer = reinterpret_cast<T*>(from + at);
-      at += rounded(count * sizeof(T));
-    };
-    const auto n = static_cast<std::size_t>(rows);
-    take(memory->queries, n * layout.head_dim);
-    take(memory->scores, n * kTileKeys);
-    take(memory->probabilities, n * kTileKeys);
-    take(memory->visible, n * kTilePages);
-    take(memory->output, n * layout.value_panels() * 64);
-    take(memory->reference, n);
-    take(memory->sum, n * 16);
-    take(memory->keys, kTilePages * key_tile_elements(layout));
-    take(memory->values, kTilePages * key_tile_elements(layout));
-    take(memory->unpack, key_tile_floats(layout));
-    take(memory->queries_8, n * layout.head_dim);
-    take(memory->query_scales, n);
-    take(memory->query_offsets, n * (layout.head_dim / 32));
-    take(memory->key_scales, kTilePages * (layout.head_dim / 32) * kPageKeys);
-    return at;
-  }
-};
-
-/// Copies, rotates where the part asks for it, scales by score_scale · log2 e and converts the rows of a query tile.
-template <class Element>
-void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
-                  std::uint32_t first_head, std::uint32_t head_count, TileMemory<Element>& memory) {
-  const std::size_t dims = r.shape.head_dim;
-  const std::uint32_t group = r.shape.heads / r.shape.kv_heads;
-  float row[1024];
-  CHECK(dims <= 1024);
-  for (int token = 0; token < tokens; ++token) {
-    const std::uint64_t position = r.first_position + static_cast<std::uint64_t>(first_token + token);
-    for (std::uint32_t head = 0; head < head_count; ++head) {
-      std::copy_n(r.queries + static_cast<std::size_t>(first_token + token) * r.query_stride +
-                      (kv_head * group + first_head + head) * dims,
-                  dims, row);
-      double scale = static_cast<double>(r.shape.score_scale) * kLog2E;
-      if (r.rotation.part != nullptr) {
-        const PositionPart& part = *r.rotation.part;
-        const std::uint64_t mapped = part.query_map(position);
-        kernels::kernels().rotate_halves(row, r.rotation.rows->cosine(mapped), r.rotation.rows->sine(mapped),
-                                         static_cast<int>(r.rotation.rows->half()));
-        if (part.query_log_scaling)
-          scale *= std::max(1.0, std::log(static_cast<double>(position) + 1.0) / std::log(part.log_base));
-      }
-      if (r.keys->layout().type == DType::q4_0) {  // as the keys are stored
-        const float* channel_scales = r.keys->channel_scales().data() + kv_head * dims;
-        hadamard(row, dims);
-        for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= channel_scales[dim];
-      }
-      for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= static_cast<float>(scale);
-      Kernels<Element>::convert(row, dims,
-                                memory.queries + (static_cast<std::size_t>(token) * head_count + head) * dims);
-    }
-  }
-}
-
-/// Pages that a step of a tile takes, and which of their keys its rows see.
-struct PageRun {
-  std::uint64_t pages[kTilePages];
-  TileCoverage coverage[kTilePages];
-  int count = 0;
-};
-
-/// Scores of a tile against the pages; keys that a row does not see become −∞.
-template <class Element>
-void score_pages(const AttentionRequest& r, const VisibleKeys& visible, const TileMemory<Element>& memory,
-                 const Element* const* keys, const PageRun& run, int first_token, int tokens, int heads) {
-  const int rows = tokens * heads, dims = static_cast<int>(r.shape.head_dim);
-  constexpr int page_keys = static_cast<int>(kPageKeys);
-  for (int i = 0; i < run.count; ++i)
-    Kernels<Element>::product({.a = memory.queries,
-                               .a_stride = static_cast<std::size_t>(dims),
-                               .panels = &keys[i],
-                               .panel_count = 1,
-                               .k_each = dims,
-                               .c = memory.scores + i * page_keys,
-                               .c_stride = kTileKeys,
-                               .rows = rows,
-                               .accumulate = Accumulate::no});
-  for (int i = 0; i < run.count; ++i) {
-    if (run.coverage[i] == TileCoverage::all) continue;
-    for (int token = 0; token < tokens; ++token) {
-      const std::uint64_t query = r.first_position + static_cast<std::uint64_t>(first_token + token);
-      const std::uint64_t hidden = ~visible.bits(query, run.pages[i]);
-      for (int head = 0; hidden != 0 && head < heads; ++head) {
-        float* row = memory.scores + static_cast<std::size_t>(token * heads + head) * kTileKeys + i * page_keys;
-        for (std::uint64_t left = hidden; left != 0;) {  // runs of hidden keys
-          const int begin = std::countr_zero(left);
-          const int end = begin + std::countr_one(left >> begin);
-          std::fill(row + begin, row + end, kNothing);
-          left = end == 64 ? 0 : left >> end << end;
-        }
-      }
-    }
-  }
-}
-
-/// The pages of a tile in steps: what the rows do not see at all is left out.
-class PageSteps {
- public:
-  PageSteps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, KeyInterval keys)
-      : visible_(r.visible.for_kv_head(kv_head)),
-        first_query_(r.first_position + static_cast<std::uint64_t>(first_token)),
-        last_query_(first_query_ + static_cast<std::uint64_t>(tokens) - 1),
-        next_(keys.begin / kPageKeys),
-        end_((keys.end + kPageKeys - 1) / kPageKeys) {}
-  /// Of chosen pages only.
-  PageSteps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
-            std::span<const std::uint64_t> chosen)
-      : PageSteps(r, kv_head, first_token, tokens, KeyInterval{}) {
-    chosen_ = chosen.data();
-    end_ = chosen.size();
-  }
-
-  PageRun next() {
-    PageRun step;
-    for (; next_ < end_ && step.count < kTilePages; ++next_) {
-      const std::uint64_t page = chosen_ == nullptr ? next_ : chosen_[next_];
-      const TileCoverage coverage = visible_.coverage(first_query_, last_query_, page);
-      if (coverage == TileCoverage::none) continue;
-      step.pages[step.count] = page;
-      step.coverage[step.count++] = coverage;
-    }
-    return step;
-  }
-
- private:
-  VisibleKeys visible_;
-  std::uint64_t first_query_, last_query_, next_, end_;
-  const std::uint64_t* chosen_ = nullptr;
-};
-
-template <class Element>
-void load_step_keys(const AttentionRequest& r, std::uint32_t kv_head, const PageRun& step, TileMemory<Element>& memory,
-                    const Element** keys) {
-  const std::size_t size = key_tile_elements(r.keys->layout());
-  for (int i = 0; i < step.count; ++i)
-    keys[i] = load_keys<Element>(*r.keys, step.pages[i], kv_head, r.rotation,
-                                 memory.keys + static_cast<std::size_t>(i) * size, memory.unpack);
-}
-template <class Element>
-void load_step_values(const AttentionRequest& r, std::uint32_t kv_head, const PageRun& step,
-                      TileMemory<Element>& memory, const Element** values) {
-  const std::size_t size = key_tile_elements(r.keys->layout());
-  for (int i = 0; i < step.count; ++i)
-    values[i] = load_values<Element>(*r.keys, step.pages[i], kv_head,
-                                     memory.values + static_cast<std::size_t>(i) * size, memory.unpack);
-}
 
 /// All steps of a tile in fp32: a score tile, its softmax, its product with the values.
 void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, PageSteps steps,
@@ -393,104 +197,6 @@ void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token,
 }
 
 template <class Element>
-bool negative(Element value) {
-  if constexpr (std::is_same_v<Element, float>)
-    return value < 0.0f;
-  else
-    return value >> 15 != 0;
-}
-
-/// The pages that a tile reads, ascending.
-template <class Element>
-void choose_pages(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
-                  TileMemory<Element>& memory, AttentionScratch::Choice& scratch, std::vector<std::uint64_t>& chosen) {
-  const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
-  const std::uint64_t own = first_query / kPageKeys;
-  const std::uint64_t end = (first_query + static_cast<std::uint64_t>(tokens) - 1) / kPageKeys + 1;
-  const std::uint64_t near_begin = own == 0 ? 0 : own - 1;  // this page and the later ones are read anyway
-  chosen.clear();
-  const PagedKv& panels = r.bounds->panels();
-  if (near_begin <= r.top_pages + 1) {
-    for (std::uint64_t page = 0; page < end; ++page) chosen.push_back(page);
-    return;
-  }
-  CHECK(panels.length() >= near_begin);
-  const std::uint64_t blocks = (near_begin + kPageKeys - 1) / kPageKeys;
-  const auto stride = static_cast<std::size_t>(blocks * kPageKeys), dims = static_cast<std::size_t>(r.shape.head_dim);
-  const auto group = r.shape.heads / r.shape.kv_heads;
-  const auto rows = static_cast<std::size_t>(tokens) * group;
-  Element *signed_queries = nullptr, *panel_scratch = nullptr;
-  float *scores = nullptr, *reference = nullptr, *sum = nullptr, *unpack = nullptr;
-  const auto carve = [&](std::byte* from) {
-    std::size_t at = 0;
-    const auto take = [&](auto*& pointer, std::size_t count) {
-      using T = std::remove_reference_t<decltype(*pointer)>;
-      pointer = reinterpret_cast<T*>(from + at);
-      at += rounded(count * sizeof(T));
-    };
-    take(signed_queries, rows * 2 * dims);
-    take(panel_scratch, key_tile_elements(panels.layout()));
-    take(scores, rows * stride);
-    take(reference, rows);
-    take(sum, rows);
-    take(unpack, key_tile_floats(panels.layout()));
-    return at;
-  };
-  scratch.memory.reserve(carve(nullptr));
-  carve(scratch.memory.data());
-
-  load_queries(r, kv_head, first_token, tokens, 0, group, memory);
-  for (std::size_t row = 0; row < rows; ++row)
-    for (std::size_t dim = 0; dim < dims; ++dim) {
-      const Element query = memory.queries[row * dims + dim];
-      signed_queries[row * 2 * dims + dim] = negative(query) ? Element{} : query;
-      signed_queries[row * 2 * dims + dims + dim] = negative(query) ? query : Element{};
-    }
-  for (std::uint64_t block = 0; block < blocks; ++block) {
-    const Element* panel = load_keys<Element>(panels, block, kv_head, {}, panel_scratch, unpack);
-    Kernels<Element>::product({.a = signed_queries,
-                               .a_stride = 2 * dims,
-                               .panels = &panel,
-                               .panel_count = 1,
-                               .k_each = static_cast<int>(2 * dims),
-                               .c = scores + block * kPageKeys,
-                               .c_stride = stride,
-                               .rows = static_cast<int>(rows),
-                               .accumulate = Accumulate::no});
-  }
-  for (std::size_t row = 0; row < rows; ++row) {
-    scores[row * stride] = kNothing;  // the first page is read anyway
-    std::fill(scores + row * stride + near_begin, scores + (row + 1) * stride, kNothing);
-  }
-  std::fill_n(reference, rows, kNothing);
-  std::fill_n(sum, rows, 0.0f);
-  kernels::kernels().softmax_tile_f32({.scores = scores,
-                                       .score_stride = stride,
-                                       .rows = static_cast<int>(rows),
-                                       .keys = static_cast<int>(stride),
-                                       .reference = reference,
-                                       .sum = sum,
-                                       .output = nullptr,
-                                       .output_stride = 0,
-                                       .output_columns = 0,
-                                       .probabilities = scores,
-                                       .probability_stride = stride});
-  scratch.shares.assign(stride, 0.0f);
-  for (std::size_t row = 0; row < rows; ++row)
-    for (std::size_t page = 0; page < stride; ++page)  // the most that any row wants of it: one row's need is enough
-      scratch.shares[page] = std::max(scratch.shares[page], scores[row * stride + page] / sum[row]);
-  for (std::uint64_t page = 1; page < near_begin; ++page) chosen.push_back(page);
-  const auto middle = chosen.begin() + static_cast<std::ptrdiff_t>(r.top_pages);
-  std::nth_element(chosen.begin(), middle, chosen.end(), [&](std::uint64_t a, std::uint64_t b) {
-    return scratch.shares[a] != scratch.shares[b] ? scratch.shares[a] > scratch.shares[b] : a < b;
-  });
-  chosen.erase(middle, chosen.end());
-  chosen.push_back(0);
-  for (std::uint64_t page = near_begin; page < end; ++page) chosen.push_back(page);
-  std::sort(chosen.begin(), chosen.end());
-}
-
-template <class Element>
 void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads);
@@ -582,98 +288,6 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   });
 }
 
-/// visit(task, token, first key, scores): the masked scores (times log2 e) of one head for every row of
-/// [first_token, last_token) and every run of kTilePages pages, each run a task of its own, so that no two threads see
-/// the same key. Returns the number of tasks.
-template <class Element, class Visit>
-std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, int first_token, int last_token,
-                                 AttentionScratch& scratch, const Visit& visit) {
-  const KvLayout& layout = r.keys->layout();
-  const std::uint32_t group = r.shape.heads / r.shape.kv_heads, kv_head = head / group;
-  const VisibleKeys visible = r.visible.for_kv_head(kv_head);
-  TileMemory<Element> measure;
-  const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, kTileRows, &measure);
-  scratch.threads.reserve(memory_bytes * static_cast<std::size_t>(thread_count()));
-  const std::uint64_t end = r.visible.of(r.first_position + static_cast<std::uint64_t>(last_token) - 1).end;
-  const std::uint64_t first_page = r.keys->first_kept() / kPageKeys, pages = (end + kPageKeys - 1) / kPageKeys;
-  if (pages <= first_page) return 0;
-  const std::uint64_t tasks = (pages - first_page + kTilePages - 1) / kTilePages;
-  parallel_for(static_cast<std::int64_t>(tasks), [&](std::int64_t index, int thread) {
-    TileMemory<Element> memory;
-    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout,
-                               kTileRows, &memory);
-    const std::uint64_t page = first_page + static_cast<std::uint64_t>(index) * kTilePages;
-    PageRun step;
-    step.count = static_cast<int>(std::min<std::uint64_t>(kTilePages, pages - page));
-    const Element* keys[kTilePages];
-    for (int i = 0; i < step.count; ++i) {
-      step.pages[i] = page + static_cast<std::uint64_t>(i);
-      step.coverage[i] = TileCoverage::some;
-    }
-    load_step_keys(r, kv_head, step, memory, keys);
-    for (int token = first_token; token < last_token; token += kTileRows) {
-      const int tokens = std::min(kTileRows, last_token - token);
-      load_queries(r, kv_head, token, tokens, head % group, 1, memory);
-      score_pages(r, visible, memory, keys, step, token, tokens, 1);
-      const std::uint64_t first_key = page * kPageKeys;
-      const auto count =
-          static_cast<std::size_t>(std::min(end - first_key, static_cast<std::uint64_t>(step.count) * kPageKeys));
-      for (int row = 0; row < tokens; ++row)
-        visit(static_cast<std::size_t>(index), token + row, first_key,
-              std::span<const float>(memory.scores + static_cast<std::size_t>(row) * kTileKeys, count));
-    }
-  });
-  return tasks;
-}
-
-template <class Element>
-void add_probabilities(const AttentionRequest& r, std::uint32_t head, const float* lse, int first_token, int last_token,
-                       std::span<float> probabilities, AttentionScratch& scratch) {
-  for_each_score_row<Element>(
-      r, head, first_token, last_token, scratch,
-      [&](std::size_t, int token, std::uint64_t first_key, std::span<const float> scores) {
-        const double row_lse =
-            static_cast<double>(lse[static_cast<std::size_t>(token) * r.shape.heads + head]) * kLog2E;
-        for (std::size_t key = 0; key < scores.size(); ++key)
-          probabilities[first_key + key] += static_cast<float>(std::exp2(static_cast<double>(scores[key]) - row_lse));
-      });
-}
-
-template <class Element>
-void lse_alone(const AttentionRequest& r, std::uint32_t head, int first_token, int last_token, float* lse,
-               AttentionScratch& scratch) {
-  struct Sum {
-    float highest = kNothing;
-    double sum = 0;
-  };
-  const auto rows = static_cast<std::size_t>(last_token - first_token);
-  const std::uint64_t end = r.visible.of(r.first_position + static_cast<std::uint64_t>(last_token) - 1).end;
-  std::vector<Sum> sums(rows * (end / kTileKeys + 2));  // [task][row]
-  const std::uint64_t tasks =
-      for_each_score_row<Element>(r, head, first_token, last_token, scratch,
-                                  [&](std::size_t task, int token, std::uint64_t, std::span<const float> scores) {
-                                    Sum& sum = sums[task * rows + static_cast<std::size_t>(token - first_token)];
-                                    sum.highest = *std::max_element(scores.begin(), scores.end());
-                                    if (sum.highest == kNothing) return;
-                                    for (const float score : scores)
-                                      sum.sum += std::exp2(static_cast<double>(score - sum.highest));
-                                  });
-  for (std::size_t row = 0; row < rows; ++row) {
-    Sum total;
-    for (std::uint64_t task = 0; task < tasks; ++task)
-      total.highest = std::max(total.highest, sums[task * rows + row].highest);
-    for (std::uint64_t task = 0; task < tasks; ++task) {
-      const Sum& part = sums[task * rows + row];
-      if (part.highest != kNothing)
-        total.sum += part.sum * std::exp2(static_cast<double>(part.highest) - static_cast<double>(total.highest));
-    }
-    lse[(static_cast<std::size_t>(first_token) + row) * r.shape.heads + head] =
-        total.highest == kNothing
-            ? kNothing
-            : static_cast<float>((static_cast<double>(total.highest) + std::log2(total.sum)) / kLog2E);
-  }
-}
-
 }  // namespace
 
 void flash_attention(const AttentionRequest& request, const PartialAttention& result, AttentionScratch& scratch) {
@@ -688,24 +302,6 @@ void flash_attention(const AttentionRequest& request, const PartialAttention& re
     run<std::uint16_t>(request, result, scratch);
   else
     run<float>(request, result, scratch);
-}
-
-void attention_lse(const AttentionRequest& request, std::uint32_t head, int first_token, int last_token, float* lse,
-                   AttentionScratch& scratch) {
-  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens);
-  if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
-    lse_alone<std::uint16_t>(request, head, first_token, last_token, lse, scratch);
-  else
-    lse_alone<float>(request, head, first_token, last_token, lse, scratch);
-}
-
-void add_attention_probabilities(const AttentionRequest& request, std::uint32_t head, const float* lse, int first_token,
-                                 int last_token, std::span<float> probabilities, AttentionScratch& scratch) {
-  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens);
-  if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
-    add_probabilities<std::uint16_t>(request, head, lse, first_token, last_token, probabilities, scratch);
-  else
-    add_probabilities<float>(request, head, lse, first_token, last_token, probabilities, scratch);
 }
 
 }  // namespace tome
