@@ -19,8 +19,8 @@ import tempfile
 
 import passkey
 
-PATTERNS = ["full", "window:4096", "streaming:sinks=64,window=4096", "longformer:window=4096,globals=256",
-            "bigbird:window=8,random=32,seed=1", "window_v3:c=8", "page_top_k:pages=64"]
+PATTERNS = ["full", "window:4096", "streaming:sinks=64,window=4096", "duo:sinks=64,window=4096",
+            "longformer:window=4096,globals=256", "bigbird:window=8,random=32,seed=1", "window_v3:c=8", "page_top_k:pages=64"]
 
 
 def bench(arguments, attention, *flags):
