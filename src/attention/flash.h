@@ -29,8 +29,8 @@ struct PartRotation {
 };
 
 /// Of the products Q·Kᵀ (P·V follows in bf16 with the last two). int8: keys as q8_0 holds them, queries rounded to 8
-/// bits a row; not exact. For caches of q8_0 whose keys are stored rotated, on machines with bf16 products. Evidence
-/// and LSEs from keys alone take bf16 instead.
+/// bits a row; not exact. For caches of q8_0 whose keys are stored rotated, on machines with int8 scores
+/// (kernel_table.h). Evidence and LSEs from keys alone take bf16 instead.
 enum class AttentionPrecision { fp32, bf16, int8 };
 
 struct AttentionRequest {

@@ -2,18 +2,18 @@
 // Sparse attention patterns for causal decoders, as data: which keys a query sees, in words of 64 keys (one page). A
 // kernel asks whether a run of queries may see a page at all, and for a row's bits where the answer is "some of it".
 // Every key is counted once, whichever parts of a pattern show it. Immutable; any thread.
-//   window:N                     the last N keys                                                (Longformer's local
-//   part) streaming:sinks=S,window=N   and the first S keys                            (StreamingLLM, arXiv 2309.17453)
-//   longformer:window=N,globals=G  and G evenly spaced tokens that all later ones see, and that see all earlier ones
-//                                                                                               (arXiv 2004.05150)
-//   bigbird:window=B,random=R,seed=S  in blocks of 64: the last B, the first, R random ones; the text's last block sees
-//                                everything (arXiv 2007.14062). Random: one in each of R equal parts of what is left
-//   window_v3:c=C                overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys
-//                                back, ⌈√n⌉ globals and the first 64 keys: Tome's definition (docs/attention.md)
-//   duo:window=N,sinks=S         retrieval heads see everything, the others are streaming (DuoAttention, arXiv
-//                                2410.10819; with grouped queries the KV heads of retrieval heads see everything)
-//   page_top_k:pages=K           not a set of keys but a choice of them: the first page, the last ones, and the K pages
-//                                of 64 keys whose bounds promise most (Quest, arXiv 2406.10774; flash.h)
+// window:N: the last N keys (Longformer's local part).
+// streaming:sinks=S,window=N: and the first S keys (StreamingLLM, arXiv 2309.17453).
+// duo:sinks=S,window=N: retrieval heads see everything, the others are streaming (DuoAttention, arXiv 2410.10819; with
+//   grouped queries the KV heads of retrieval heads see everything).
+// longformer:window=N,globals=G: the window, and G evenly spaced tokens that all later ones see and that see all the
+//   earlier ones (arXiv 2004.05150).
+// bigbird:window=B,random=R,seed=S: in blocks of 64, the last B, the first, R random ones, one in each of R equal parts
+//   of what is left; the text's last block sees everything (arXiv 2007.14062).
+// window_v3:c=C: overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys back, ⌈√n⌉
+//   globals and the first 64 keys: Tome's definition (docs/attention.md).
+// page_top_k:pages=K: not a set of keys but a choice of them: the first page, the last ones, and the K pages of 64 keys
+//   whose bounds promise most (Quest, arXiv 2406.10774; flash.h).
 #include <cstdint>
 #include <memory>
 #include <string>

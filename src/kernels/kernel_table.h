@@ -4,7 +4,8 @@
 // kernels() and never name an instruction set. The table is chosen once from active_isa().
 //
 // Panel: 64 output columns of a matrix, laid out as the products read it.
-//   bf16 panel: [k / 2][64][2] bf16 (pairs along k, as vdpbf16ps wants them);  f32 panel: [k][64] f32.
+//   bf16 panel: [k / 2][64][2] bf16 (pairs along k, as vdpbf16ps wants them; others widen them).
+//   f32 panel: [k][64] f32.
 #include <cstddef>
 #include <cstdint>
 #include <string>

@@ -15,7 +15,7 @@ namespace tome::kernels {
 /// fp32: weights and activations in fp32 panels, whatever the machine has (the reference path of the engine).
 enum class ProductPrecision { native, fp32 };
 
-/// Activations as the products want them: fp32 rows, and a bf16 copy where the machine multiplies bf16.
+/// Activations: fp32 rows. The products make their own copy in bf16 or in codes of 16 bits.
 struct MatmulInput {
   const float* values;  ///< [rows, columns], contiguous
   int rows;
