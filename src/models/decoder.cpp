@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
+#include <utility>
 
 #include "attention/partial_merge.h"
 #include "base/check.h"
@@ -40,11 +42,21 @@ std::uint64_t largest_mapped(const PositionMap& map, std::uint64_t last) {
 
 }  // namespace
 
-/// Consecutive tokens of one sequence within the batch.
+/// Consecutive tokens of one sequence within the batch. All of them make keys; those from `asked` on make queries too,
+/// which lie from row `query_row` on: the last layer is asked for fewer rows than it reads.
 struct Decoder::Run {
   SequenceState* sequence;
   int first, count;
   std::uint64_t position;
+  int asked, query_row;
+  int queries() const { return count - asked; }
+  bool holds(const HeadProbe& probe) const {
+    return static_cast<int>(probe.first) >= first && static_cast<int>(probe.last) <= first + count;
+  }
+  /// The probe's rows among the run's queries.
+  std::pair<int, int> queries_of(const HeadProbe& probe) const {
+    return {static_cast<int>(probe.first) - first - asked, static_cast<int>(probe.last) - first - asked};
+  }
 };
 
 struct Decoder::Scratch {
@@ -116,7 +128,7 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
     }
     CHECK(token.position == token.sequence->length());
     for (const Run& run : runs) CHECK(run.sequence != token.sequence);
-    runs.push_back({token.sequence, i, 1, token.position});
+    runs.push_back({token.sequence, i, 1, token.position, 0, i});
   }
   s.hidden.reserve(n * c.hidden);
   s.normed.reserve(n * c.hidden);
@@ -145,13 +157,45 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
     CHECK((run.sequence->kv(depth - 1).layout().parts == KvParts::keys) == skim);
   }
   for (const BatchToken& token : batch) CHECK(!skim || !token.wants_logits);
-  for (std::size_t layer = 0; layer < depth - (skim ? 1 : 0); ++layer) {
+  for (std::size_t layer = 0; layer + 1 < depth; ++layer) {
     attention(layer, runs, probes);
     feed_forward(layer, tokens);
   }
-  if (skim) make_keys(depth - 1, runs, probes);
+  const int asked = ask_last_layer(depth - 1, batch, runs, probes);
+  if (skim) {
+    make_keys(depth - 1, runs, probes);
+  } else {
+    attention(depth - 1, runs, probes);
+    if (asked > 0) feed_forward(depth - 1, asked);
+  }
   for (const Run& run : runs) run.sequence->set_length(run.position + static_cast<std::uint64_t>(run.count));
-  logits_of(batch, logits);
+  logits_of(batch, runs, logits);
+}
+
+/// Nobody reads what the last layer makes of a token but its logits and probes: of a prompt, one row in thousands.
+/// Leaves out of each run's queries what lies before the first that is wanted. Returns how many are left.
+int Decoder::ask_last_layer(std::size_t layer, const Batch& batch, std::vector<Run>& runs,
+                            std::span<const HeadProbe> probes) {
+  int total = 0;
+  for (Run& run : runs) {
+    const auto first = static_cast<std::size_t>(run.first);
+    run.asked = 0;
+    while (run.asked < run.count && !batch[first + static_cast<std::size_t>(run.asked)].wants_logits) ++run.asked;
+    for (const HeadProbe& probe : probes)
+      if (probe.layer == layer && run.holds(probe))
+        run.asked = std::min(run.asked, static_cast<int>(probe.first) - run.first);
+    run.query_row = total;
+    total += run.queries();
+  }
+  return total;
+}
+
+/// Leaves of [tokens, width] the rows that make queries, in place.
+void Decoder::keep_asked(const std::vector<Run>& runs, float* rows, std::size_t width) {
+  for (const Run& run : runs)
+    std::memmove(rows + static_cast<std::size_t>(run.query_row) * width,
+                 rows + static_cast<std::size_t>(run.first + run.asked) * width,
+                 static_cast<std::size_t>(run.queries()) * width * sizeof(float));
 }
 
 void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes) {
@@ -160,6 +204,7 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
   Scratch& s = *scratch_;
   const auto& k = kernels::kernels();
   const int tokens = runs.back().first + runs.back().count, hidden = static_cast<int>(c.hidden);
+  const int asked = runs.back().query_row + runs.back().queries();
   const std::size_t dims = c.head_dim, query_width = c.heads * dims, kv_width = c.kv_heads * dims;
   const ProductPrecision precision = options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native;
 
@@ -168,13 +213,21 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
     k.rms_norm(s.hidden.data() + at, w.attention_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
   });
   const MatmulWeight inputs[] = {
-      {&w.query, s.query.data(), query_width}, {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}};
-  kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+      {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}, {&w.query, s.query.data(), query_width}};
+  if (asked == tokens) {
+    kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+  } else {
+    kernels::matmul({s.normed.data(), tokens, hidden}, std::span(inputs).first(2), precision, s.matmul);
+    keep_asked(runs, s.normed.data(), c.hidden);
+    keep_asked(runs, s.hidden.data(), c.hidden);
+    if (asked > 0) kernels::matmul({s.normed.data(), asked, hidden}, std::span(inputs).subspan(2), precision, s.matmul);
+  }
   for (const Run& run : runs) attend(layer, run, probes);
+  if (asked == 0) return;
 
   const MatmulWeight output[] = {{&w.attention_output, s.projected.data(), c.hidden}};
-  kernels::matmul({s.context.data(), tokens, static_cast<int>(query_width)}, output, precision, s.matmul);
-  for_each_token(tokens, [&](int i) {
+  kernels::matmul({s.context.data(), asked, static_cast<int>(query_width)}, output, precision, s.matmul);
+  for_each_token(asked, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     if (c.post_norms)
       k.rms_norm(s.projected.data() + at, w.post_attention_norm.data(), c.norm_epsilon, hidden,
@@ -188,27 +241,28 @@ void Decoder::make_keys(std::size_t layer, const std::vector<Run>& runs, std::sp
   const LayerWeights& w = weights_.layers[layer];
   Scratch& s = *scratch_;
   const int tokens = runs.back().first + runs.back().count, hidden = static_cast<int>(c.hidden);
-  const std::size_t query_width = c.heads * c.head_dim;
+  const int asked = runs.back().query_row + runs.back().queries();
+  const ProductPrecision precision = options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native;
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     kernels::kernels().rms_norm(s.hidden.data() + at, w.attention_norm.data(), c.norm_epsilon, hidden,
                                 s.normed.data() + at);
   });
-  const bool asked = std::any_of(probes.begin(), probes.end(), [&](const HeadProbe& p) { return p.layer == layer; });
-  std::vector<MatmulWeight> inputs{{&w.key, s.key.data(), c.kv_heads * c.head_dim}};
-  if (asked) inputs.push_back({&w.query, s.query.data(), query_width});
-  kernels::matmul({s.normed.data(), tokens, hidden}, inputs,
-                  options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native, s.matmul);
+  const MatmulWeight keys[] = {{&w.key, s.key.data(), c.kv_heads * c.head_dim}};
+  kernels::matmul({s.normed.data(), tokens, hidden}, keys, precision, s.matmul);
+  if (asked > 0) {
+    keep_asked(runs, s.normed.data(), c.hidden);
+    const MatmulWeight queries[] = {{&w.query, s.query.data(), c.heads * c.head_dim}};
+    kernels::matmul({s.normed.data(), asked, hidden}, queries, precision, s.matmul);
+  }
   for (const Run& run : runs) {
-    const std::vector<AttentionRequest> requests = append(layer, run, asked);
-    float* lse = s.lse.data() + static_cast<std::size_t>(run.first) * c.heads;
+    const std::vector<AttentionRequest> requests = append(layer, run);
+    float* lse = s.lse.data() + static_cast<std::size_t>(run.query_row) * c.heads;
     for (HeadProbe& wanted : probes) {
-      if (wanted.layer != layer || static_cast<int>(wanted.first) < run.first ||
-          static_cast<int>(wanted.last) > run.first + run.count)
-        continue;
-      const int first = static_cast<int>(wanted.first) - run.first, last = static_cast<int>(wanted.last) - run.first;
+      if (wanted.layer != layer || !run.holds(wanted)) continue;
+      const auto [first, last] = run.queries_of(wanted);
       attention_lse(requests[0], wanted.head, first, last, lse, s.attention);
-      s.part_lse.reserve(static_cast<std::size_t>(run.count) * c.heads);
+      s.part_lse.reserve(static_cast<std::size_t>(run.queries()) * c.heads);
       for (std::size_t part = 1; part < requests.size(); ++part) {
         attention_lse(requests[part], wanted.head, first, last, s.part_lse.data(), s.attention);
         for (int row = first; row < last; ++row) {
@@ -222,9 +276,9 @@ void Decoder::make_keys(std::size_t layer, const std::vector<Run>& runs, std::sp
   }
 }
 
-/// Turns the run's keys (and queries), stores keys and values, and returns the attention over them, one request a part
-/// of the position plan.
-std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run, bool with_queries) {
+/// Turns the run's keys and queries, stores keys and values, and returns the attention over them, one request a part of
+/// the position plan.
+std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[layer];
   Scratch& s = *scratch_;
@@ -249,10 +303,8 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
   const auto turn_token = [&](int i) {
     const auto at = static_cast<std::size_t>(run.first + i);
     const std::uint64_t position = run.position + static_cast<std::uint64_t>(i);
-    float* query = s.query.data() + at * query_width;
     float* key = s.key.data() + at * kv_width;
     float* value = s.value.data() + at * kv_width;
-    if (with_queries && !w.query_bias.empty()) add(query, w.query_bias.data(), query_width);
     if (!w.key_bias.empty()) add(key, w.key_bias.data(), kv_width);
     if (with_values && !w.value_bias.empty()) add(value, w.value_bias.data(), kv_width);
     const auto turn = [&](float* head, const std::vector<float>& norm) {
@@ -262,7 +314,11 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
       else
         order_pairs_as_halves(head, c.rope_dims, c.rope_pairs);
     };
-    for (std::size_t head = 0; with_queries && head < c.heads; ++head) turn(query + head * dims, w.query_norm);
+    if (i >= run.asked) {
+      float* query = s.query.data() + static_cast<std::size_t>(run.query_row + i - run.asked) * query_width;
+      if (!w.query_bias.empty()) add(query, w.query_bias.data(), query_width);
+      for (std::size_t head = 0; head < c.heads; ++head) turn(query + head * dims, w.query_norm);
+    }
     for (std::size_t head = 0; head < c.kv_heads; ++head) turn(key + head * dims, w.key_norm);
   };
   const auto write_token = [&](int i) {
@@ -289,10 +345,10 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
     AttentionRequest request;
     request.shape = {c.heads, c.kv_heads, c.head_dim, c.attention_scale * plan.parts[part].table.softmax_scale};
     request.keys = &cache;
-    request.queries = s.query.data() + static_cast<std::size_t>(run.first) * query_width;
+    request.queries = s.query.data() + static_cast<std::size_t>(run.query_row) * query_width;
     request.query_stride = query_width;
-    request.first_position = run.position;
-    request.tokens = run.count;
+    request.first_position = run.position + static_cast<std::uint64_t>(run.asked);
+    request.tokens = run.queries();
     request.visible = {cache.window(), plan.parts[part].keys, patterns_.empty() ? nullptr : patterns_[layer].get()};
     if (request.visible.pattern != nullptr && request.visible.pattern->top_pages() > 0) {
       if (cache.window() == 0 && with_values) {  // a skim's lower layers see a window, its last one is not attended to
@@ -311,33 +367,33 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run,
 void Decoder::attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes) {
   const ModelConfig& c = config();
   Scratch& s = *scratch_;
-  const std::vector<AttentionRequest> requests = append(layer, run, true);
-  const std::size_t dims = c.head_dim, query_width = c.heads * dims;
-  const auto first = static_cast<std::size_t>(run.first), count = static_cast<std::size_t>(run.count);
-  const PartialAttention result{s.context.data() + first * query_width, s.lse.data() + first * c.heads};
-  flash_attention(requests[0], result, s.attention);
-  for (std::size_t part = 1; part < requests.size(); ++part) {
-    s.part_output.reserve(count * query_width);
-    s.part_lse.reserve(count * c.heads);
-    flash_attention(requests[part], {s.part_output.data(), s.part_lse.data()}, s.attention);
-    for (std::size_t row = 0; row < count * c.heads; ++row)
-      merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row],
-                    dims);
+  const std::vector<AttentionRequest> requests = append(layer, run);
+  if (run.queries() > 0) {
+    const std::size_t dims = c.head_dim, query_width = c.heads * dims;
+    const auto first = static_cast<std::size_t>(run.query_row), count = static_cast<std::size_t>(run.queries());
+    const PartialAttention result{s.context.data() + first * query_width, s.lse.data() + first * c.heads};
+    flash_attention(requests[0], result, s.attention);
+    for (std::size_t part = 1; part < requests.size(); ++part) {
+      s.part_output.reserve(count * query_width);
+      s.part_lse.reserve(count * c.heads);
+      flash_attention(requests[part], {s.part_output.data(), s.part_lse.data()}, s.attention);
+      for (std::size_t row = 0; row < count * c.heads; ++row)
+        merge_partial(result.output + row * dims, result.lse[row], s.part_output.data() + row * dims, s.part_lse[row],
+                      dims);
+    }
+    for (HeadProbe& wanted : probes)
+      if (wanted.layer == layer && run.holds(wanted)) probe(requests, wanted, run, result.lse);
   }
-  for (HeadProbe& wanted : probes)
-    if (wanted.layer == layer && static_cast<int>(wanted.first) >= run.first &&
-        static_cast<int>(wanted.last) <= run.first + run.count)
-      probe(requests, wanted, run, result.lse);
   run.sequence->kv(layer).drop_invisible();
 }
 
 void Decoder::probe(const std::vector<AttentionRequest>& requests, HeadProbe& wanted, const Run& run,
                     const float* lse) {
   wanted.probabilities.resize(run.position + static_cast<std::uint64_t>(run.count), 0.0f);
-  const int first = static_cast<int>(wanted.first) - run.first, last = static_cast<int>(wanted.last) - run.first;
+  const auto [first, last] = run.queries_of(wanted);
   for (const AttentionRequest& request : requests) {
     if (request.top_pages > 0) {  // the pass knows its chosen pages only; evidence is of all keys
-      scratch_->part_lse.reserve(static_cast<std::size_t>(run.count) * request.shape.heads);
+      scratch_->part_lse.reserve(static_cast<std::size_t>(run.queries()) * request.shape.heads);
       attention_lse(request, wanted.head, first, last, scratch_->part_lse.data(), scratch_->attention);
       lse = scratch_->part_lse.data();
     }
@@ -374,17 +430,23 @@ void Decoder::feed_forward(std::size_t layer, int tokens) {
   });
 }
 
-void Decoder::logits_of(const Batch& batch, const LogitsFunction& logits) {
+/// Of a batch whose last layer left the rows that its runs asked for.
+void Decoder::logits_of(const Batch& batch, const std::vector<Run>& runs, const LogitsFunction& logits) {
   constexpr std::size_t step = 64;  // rows at a time: a vocabulary of 262144 makes 1 MiB a row
   const ModelConfig& c = config();
   Scratch& s = *scratch_;
-  std::vector<std::size_t> wanted;
-  for (std::size_t i = 0; i < batch.size(); ++i)
-    if (batch[i].wants_logits) wanted.push_back(i);
+  struct Wanted {
+    std::size_t index, row;
+  };
+  std::vector<Wanted> wanted;
+  for (const Run& run : runs)
+    for (int i = run.asked; i < run.count; ++i)
+      if (const auto index = static_cast<std::size_t>(run.first + i); batch[index].wants_logits)
+        wanted.push_back({index, static_cast<std::size_t>(run.query_row + i - run.asked)});
   for (std::size_t start = 0; start < wanted.size(); start += step) {
     const std::size_t count = std::min(step, wanted.size() - start);
     for (std::size_t row = 0; row < count; ++row)
-      kernels::kernels().rms_norm(s.hidden.data() + wanted[start + row] * c.hidden, weights_.output_norm.data(),
+      kernels::kernels().rms_norm(s.hidden.data() + wanted[start + row].row * c.hidden, weights_.output_norm.data(),
                                   c.norm_epsilon, static_cast<int>(c.hidden), s.normed.data() + row * c.hidden);
     s.logits.reserve(count * c.vocabulary);
     const MatmulWeight output[] = {{&weights_.output, s.logits.data(), c.vocabulary}};
@@ -394,7 +456,7 @@ void Decoder::logits_of(const Batch& batch, const LogitsFunction& logits) {
       const std::span<float> values(s.logits.data() + row * c.vocabulary, c.vocabulary);
       if (c.final_logit_softcap > 0.0f)
         for (float& value : values) value = c.final_logit_softcap * std::tanh(value / c.final_logit_softcap);
-      logits(wanted[start + row], values);
+      logits(wanted[start + row].index, values);
     }
   }
 }

@@ -53,13 +53,16 @@ class Decoder {
  private:
   struct Scratch;
   struct Run;
+  static int ask_last_layer(std::size_t layer, const Batch& batch, std::vector<Run>& runs,
+                            std::span<const HeadProbe> probes);
+  static void keep_asked(const std::vector<Run>& runs, float* rows, std::size_t width);
   void attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
   void make_keys(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
-  std::vector<AttentionRequest> append(std::size_t layer, const Run& run, bool with_queries);
+  std::vector<AttentionRequest> append(std::size_t layer, const Run& run);
   void attend(std::size_t layer, const Run& run, std::span<HeadProbe> probes);
   void probe(const std::vector<AttentionRequest>& requests, HeadProbe& probe, const Run& run, const float* lse);
   void feed_forward(std::size_t layer, int tokens);
-  void logits_of(const Batch& batch, const LogitsFunction& logits);
+  void logits_of(const Batch& batch, const std::vector<Run>& runs, const LogitsFunction& logits);
 
   DecoderWeights weights_;
   Options options_;
