@@ -216,6 +216,8 @@ def make(checkpoint):
     texts = [(generator.integers(4, VOCABULARY, length).tolist(), places) for length, places in checkpoint.texts]
     for place in checkpoint.padding_at:
         texts[4][0][place] = checkpoint.config.pad_token_id
+    for ids, _ in texts:
+        ids[len(ids) // 2] = VOCABULARY - 1  # the mask of both tokenizers
     states, pooled, logits = forward(lambda: build(checkpoint), texts)
     moves = {}
     for words, change in checkpoint.drop.items():
