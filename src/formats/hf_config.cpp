@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "formats/hf_encoder_config.h"
 #include "formats/model_checks.h"
 #include "formats/printable.h"
 
@@ -37,6 +38,8 @@ Result<Architecture> architecture_of(const JsonFields& fields) {
     return fail(ErrorKind::format, "{}: neither 'architectures' nor 'model_type' is there", fields.where());
   for (const Architecture& known : architectures)
     if (name == known.name || name == known.model_type) return known;
+  if (is_hf_encoder(name))
+    return fail(ErrorKind::unsupported, "{}: '{}' is an encoder, which only `tome encode` reads", fields.where(), name);
   return fail(ErrorKind::unsupported, "{}: architecture '{}', expected one of llama, mistral, qwen2, qwen3, gemma3",
               fields.where(), printable(name));
 }

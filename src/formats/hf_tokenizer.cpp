@@ -106,18 +106,20 @@ class TokenizerReader {
     TOME_ASSIGN(const auto text, entry.text("content"));
     if (!id || !text || text->empty())
       return fail(ErrorKind::format, "{}: an added token without an id or without its text", where_);
-    for (const char* field : {"lstrip", "rstrip", "single_word"}) {
+    for (const char* field : {"rstrip", "single_word"}) {
       TOME_ASSIGN(const auto flag, entry.boolean(field));
       if (flag.value_or(false))
         return fail(ErrorKind::unsupported, "{}: added token '{}': '{}' is true, expected false", where_,
                     printable(*text), field);
     }
+    TOME_ASSIGN(const auto strips, entry.boolean("lstrip"));
     TOME_ASSIGN(const auto special, entry.boolean("special"));
     if (*id >= context_.vocabulary) return {};
     if (given_[*id] && spec_.tokens[*id] != *text)
       return fail(ErrorKind::format, "{}: added token '{}' has id {}, which is '{}'", where_, printable(*text), *id,
                   printable(spec_.tokens[*id]));
     place(*id, *text, special.value_or(false) ? TokenType::control : TokenType::user_defined);
+    if (strips.value_or(false)) spec_.strips_left.push_back(static_cast<std::int64_t>(*id));
     return {};
   }
 
@@ -197,8 +199,10 @@ class TokenizerReader {
   Status post_step(const JsonFields& step) {
     TOME_ASSIGN(const auto type, step.text("type"));
     if (type == "ByteLevel") return {};
+    if (type == "RobertaProcessing") return roberta_step(step);
     if (type != "TemplateProcessing")
-      return fail(ErrorKind::unsupported, "{}: '{}' is '{}', expected TemplateProcessing or ByteLevel", where_,
+      return fail(ErrorKind::unsupported,
+                  "{}: '{}' is '{}', expected TemplateProcessing, RobertaProcessing or ByteLevel", where_,
                   step.name("type"), printable(type.value_or("missing")));
     TOME_ASSIGN(const Json* single, step.array("single"));
     if (single == nullptr) return fail(ErrorKind::format, "{}: '{}' is missing", where_, step.name("single"));
@@ -223,6 +227,19 @@ class TokenizerReader {
       target = id;
       flag = true;
     }
+    return {};
+  }
+
+  /// {"cls": [text, id], "sep": [text, id]}: the first before the text, the second behind it.
+  Status roberta_step(const JsonFields& step) {
+    for (const auto& [field, target] : {std::pair{"cls", &spec_.bos}, std::pair{"sep", &spec_.eos}}) {
+      const Json* pair = step.find(field);
+      if (pair == nullptr || !pair->is_array() || pair->size() != 2 || !(*pair)[0].is_string())
+        return fail(ErrorKind::format, "{}: '{}' is {}, expected a token and its id", where_, step.name(field),
+                    pair == nullptr ? "missing" : shown(*pair));
+      TOME_ASSIGN(*target, id_of(step.name(field), (*pair)[0].get<std::string>()));
+    }
+    spec_.add_bos = spec_.add_eos = true;
     return {};
   }
 

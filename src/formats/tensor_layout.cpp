@@ -64,6 +64,18 @@ std::vector<TensorNeed> tensor_layout(const ModelConfig& config) {
   return needs;
 }
 
+Status check_tensor(const TensorView& view, const std::vector<std::uint64_t>& shape, std::string_view name,
+                    std::string_view where) {
+  if (view.shape != shape)
+    return fail(ErrorKind::format, "{}: tensor '{}': shape [{}], expected [{}] from the hyper-parameters", where, name,
+                fmt::join(view.shape, ", "), fmt::join(shape, ", "));
+  const bool is_vector = shape.size() == 1;
+  if (!(is_vector ? is_plain_float(view.type) : is_weight_type(view.type)))
+    return fail(ErrorKind::unsupported, "{}: tensor '{}': type {}, expected {}", where, name, dtype_name(view.type),
+                is_vector ? "f32, f16 or bf16" : "a float or block-quantised type");
+  return {};
+}
+
 Status attach_tensors(ModelFile& model, const std::vector<NamedTensor>& found, std::string_view where,
                       const std::function<std::string(Role, int)>& name_of,
                       const std::function<bool(std::string_view)>& may_ignore) {
@@ -78,13 +90,7 @@ Status attach_tensors(ModelFile& model, const std::vector<NamedTensor>& found, s
       return fail(ErrorKind::format, "{}: tensor '{}' is missing", where, name);
     }
     const TensorView& view = entry->second->view;
-    if (view.shape != need.shape)
-      return fail(ErrorKind::format, "{}: tensor '{}': shape [{}], expected [{}] from the hyper-parameters", where,
-                  name, fmt::join(view.shape, ", "), fmt::join(need.shape, ", "));
-    const bool is_vector = need.shape.size() == 1;
-    if (!(is_vector ? is_plain_float(view.type) : is_weight_type(view.type)))
-      return fail(ErrorKind::unsupported, "{}: tensor '{}': type {}, expected {}", where, name, dtype_name(view.type),
-                  is_vector ? "f32, f16 or bf16" : "a float or block-quantised type");
+    TOME_TRY(check_tensor(view, need.shape, name, where));
     model.tensors.emplace(std::pair(need.role, need.layer), view);
     by_name.erase(entry);
   }

@@ -27,6 +27,10 @@ struct NamedTensor {
   TensorView view;
 };
 
+/// `view` has this shape and a type that weights of it (vectors, matrices) may have. Errors: format, unsupported.
+Status check_tensor(const TensorView& view, const std::vector<std::uint64_t>& shape, std::string_view name,
+                    std::string_view where);
+
 /// Fills model.tensors from `found`. name_of spells a role; may_ignore tells which names carry nothing that the forward
 /// pass uses (`where` opens every message). Errors: format for a missing tensor or a wrong shape; unsupported for a
 /// type that weights of that role cannot have and for tensors left over, whose effect Tome would silently drop.

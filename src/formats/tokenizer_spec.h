@@ -24,6 +24,8 @@ struct TokenizerSpec {
   std::vector<std::int64_t>
       end_tokens;  ///< every id that ends an answer (eos, <end_of_turn>, generation_config's list)
   bool add_bos = false, add_eos = false;
+  std::vector<std::int64_t>
+      strips_left;                ///< special tokens that take the white space before them along (RoBERTa's <mask>)
   bool add_space_prefix = false;  ///< sentencepiece: "▁" before the text
   std::string chat_template;      ///< Jinja; empty for base models
 };

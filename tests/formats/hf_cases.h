@@ -175,6 +175,8 @@ inline std::vector<ParserCase> hf_config_cases() {
   cases.push_back({"architecture_missing", "{}", "neither 'architectures' nor 'model_type' is there"});
   field("model_type", "mamba", "architecture 'mamba', expected one of llama, mistral, qwen2, qwen3, gemma3");
   field("architectures", {"T5ForConditionalGeneration"}, "architecture 'T5ForConditionalGeneration'");
+  field("architectures", {"LongformerForMaskedLM"},
+        "'LongformerForMaskedLM' is an encoder, which only `tome encode` reads");
   field("architectures", {3}, "'architectures' is an array of 1, expected an array of names");
   field("architectures", "x", "'architectures' is \"x\", expected an array");
   field("quantization_config", {{"quant_method", "gptq"}}, "only float weights are read from folders");
@@ -363,8 +365,9 @@ inline std::vector<ParserCase> tokenizer_cases() {
   add("added_token_not_an_object", "'added_tokens' is an array of 1, expected an array of objects",
       [](Json& t) { t["added_tokens"] = {3}; });
   add("added_token_without_id", "an added token without an id", [](Json& t) { t["added_tokens"][0].erase("id"); });
-  add("added_token_strips", "added token '<s>': 'lstrip' is true, expected false",
-      [](Json& t) { t["added_tokens"][0]["lstrip"] = true; });
+  add("added_token_strips", "added token '<s>': 'rstrip' is true, expected false",
+      [](Json& t) { t["added_tokens"][0]["rstrip"] = true; });
+  add("valid_added_token_that_strips_left", "", [](Json& t) { t["added_tokens"][1]["lstrip"] = true; });
   add("added_token_elsewhere", "added token '<s>' has id 1, which is 'b'",
       [](Json& t) { t["added_tokens"][0]["id"] = 1; });
   add("valid_added_token_beyond_the_embedding", "", [](Json& t) { t["added_tokens"][2]["id"] = 5000; });
@@ -413,7 +416,16 @@ inline std::vector<ParserCase> tokenizer_cases() {
     t["pre_tokenizer"]["pretokenizers"][1]["use_regex"] = true;
   });
   step("post_processor", "post_processor_unknown",
-       "'post_processor.type' is 'BertProcessing', expected TemplateProcessing", R"({"type":"BertProcessing"})");
+       "'post_processor.type' is 'BertProcessing', expected TemplateProcessing, RobertaProcessing or ByteLevel",
+       R"({"type":"BertProcessing"})");
+  step("post_processor", "valid_roberta", "",
+       R"({"type":"RobertaProcessing","sep":["<|im_end|>",4],"cls":["<s>",3],"trim_offsets":true})");
+  step("post_processor", "roberta_without_sep", "'post_processor.sep' is missing, expected a token and its id",
+       R"({"type":"RobertaProcessing","cls":["<s>",3]})");
+  step("post_processor", "roberta_of_numbers", "'post_processor.cls' is 3, expected a token and its id",
+       R"({"type":"RobertaProcessing","sep":["<s>",3],"cls":3})");
+  step("post_processor", "roberta_of_unknown_token", "'post_processor.cls' is '[CLS]', which is not in the vocabulary",
+       R"({"type":"RobertaProcessing","sep":["<s>",3],"cls":["[CLS]",9]})");
   step("post_processor", "post_processor_sequence_empty", "'post_processor.processors' is missing",
        R"({"type":"Sequence"})");
   step("post_processor", "post_processor_sequence_of_numbers", "expected an array of objects",

@@ -145,6 +145,15 @@ TEST(HfTokenizer, the_configuration_and_the_template_file_are_heard) {
   EXPECT_EQ(both.eos, 4);
 }
 
+TEST(HfTokenizer, robertas_tokens_stand_at_both_ends_and_its_mask_strips_the_space_before_it) {
+  const TokenizerSpec spec = spec_named("valid_roberta");
+  EXPECT_TRUE(spec.add_bos && spec.add_eos);
+  EXPECT_EQ(spec.bos, 3);
+  EXPECT_EQ(spec.eos, 4);
+  EXPECT_TRUE(spec.strips_left.empty());
+  EXPECT_EQ(spec_named("valid_added_token_that_strips_left").strips_left, (std::vector<std::int64_t>{4}));
+}
+
 TEST(HfTokenizer, end_tokens_of_the_generation_configuration_count) {
   const HfTokenizerContext context{.vocabulary = 20, .ends = {1, 6}, .bos = 0, .pad = 2};
   const TokenizerSpec spec = spec_named("valid_byte_level", context);

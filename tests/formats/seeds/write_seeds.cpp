@@ -8,6 +8,7 @@
 #include "cache/snapshot_cases.h"
 #include "formats/gguf_cases.h"
 #include "formats/hf_cases.h"
+#include "formats/hf_encoder_cases.h"
 
 namespace {
 
@@ -30,6 +31,7 @@ int main(int count, char** arguments) {
   write(folder / "safetensors", tome::test::safetensors_cases());
   write(folder / "safetensors", tome::test::safetensors_index_cases());
   write(folder / "hf_config", tome::test::hf_config_cases());
+  write(folder / "hf_config", tome::test::hf_encoder_config_cases());
   write(folder / "tokenizer_json", tome::test::tokenizer_cases());
   write(folder / "snapshot", tome::test::snapshot_cases());
   return 0;
