@@ -9,6 +9,7 @@
 
 #include "tokenizer/fragment_encoder.h"
 #include "tokenizer/special_tokens.h"
+#include "tokenizer/unicode_class.h"
 #include "tokenizer/utf8.h"
 #include "tokenizer/vocabulary.h"
 
@@ -148,6 +149,19 @@ class BpeTokenizer : public Tokenizer {
     }
   }
 
+  /// What stands before a special token; some take the white space there along.
+  std::string_view without_stripped(std::string_view fragment, TokenId before) const {
+    if (std::find(spec_.strips_left.begin(), spec_.strips_left.end(), before) == spec_.strips_left.end())
+      return fragment;
+    while (!fragment.empty()) {
+      std::size_t start = fragment.size() - 1;
+      while (start > 0 && (static_cast<unsigned char>(fragment[start]) & 0xC0) == 0x80) --start;
+      if (character_classes()[read_utf8(fragment, start).code_point] != CharacterClass::space) break;
+      fragment = fragment.substr(0, start);
+    }
+    return fragment;
+  }
+
   void encode_valid(std::string_view text, const SpecialTokens& special, std::vector<TokenId>& ids,
                     std::vector<std::uint64_t>* ends) const {
     EncodeState state(encoder_->pairs());
@@ -155,7 +169,7 @@ class BpeTokenizer : public Tokenizer {
     std::vector<Symbol> symbols;
     for (std::size_t at = 0; at < text.size();) {
       const SpecialTokens::Match match = special.find(text, at);
-      const std::string_view fragment = text.substr(at, match.begin - at);
+      const std::string_view fragment = without_stripped(text.substr(at, match.begin - at), match.id);
       if (!fragment.empty()) {
         symbols.clear();
         const std::size_t first = ends == nullptr ? 0 : ends->size();

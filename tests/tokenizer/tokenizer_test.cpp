@@ -91,6 +91,22 @@ TEST(Tokenizer, control_tokens_in_the_text_stay_text_unless_asked_for) {
   EXPECT_EQ(tokenizer->decode(plain), text);
 }
 
+TEST(Tokenizer, a_mask_takes_the_white_space_before_it_along) {
+  TokenizerSpec spec = byte_spec({{"a", "b"}}, {"<mask>", "<other>"});
+  spec.strips_left = {257};
+  const auto tokenizer = make(spec);
+  const TokenId space = tokenizer->encode(" ", AddSpecial::no, ParseSpecial::no)[0];
+  const auto ids = [&](std::string_view text) { return tokenizer->encode(text, AddSpecial::no, ParseSpecial::yes); };
+  EXPECT_EQ(ids("ab \n\xC2\xA0<mask> ab"), (std::vector<TokenId>{256, 257, space, 256}));
+  EXPECT_EQ(ids("  <mask><mask>"), (std::vector<TokenId>{257, 257}));
+  EXPECT_EQ(ids("ab <other>"), (std::vector<TokenId>{256, space, 258}));
+  std::vector<std::uint64_t> offsets;
+  tokenizer->encode_with_offsets("ab  <mask>ab", AddSpecial::no, ParseSpecial::yes, offsets);
+  EXPECT_EQ(offsets, (std::vector<std::uint64_t>{0, 4, 10, 12}));
+  tokenizer->encode_with_offsets("  <mask>ab", AddSpecial::no, ParseSpecial::yes, offsets);
+  EXPECT_EQ(offsets, (std::vector<std::uint64_t>{0, 8, 10}));
+}
+
 TEST(Tokenizer, merging_never_makes_a_control_token) {
   TokenizerSpec spec = byte_spec({{"<", "s"}, {"<s", ">"}});
   spec.types.back() = TokenType::control;  // "<s>"
