@@ -18,7 +18,8 @@ class Commands : public TomeCommand {
 };
 
 TEST_F(Commands, every_command_has_help_with_an_example) {
-  for (const char* verb : {"ask", "chat", "generate", "info", "pull", "tokenize", "score", "bench", "calibrate"}) {
+  for (const char* verb :
+       {"ask", "chat", "generate", "info", "pull", "tokenize", "score", "bench", "calibrate", "encode"}) {
     const Ran ran = run({verb, "--help"});
     EXPECT_EQ(ran.code, 0) << verb;
     EXPECT_NE(ran.out.find("Example:\n  tome " + std::string(verb)), std::string::npos) << ran.out;
