@@ -125,7 +125,7 @@ class EncoderConfigReader {
                   fields_.where(), id, config_.vocabulary, config_.positions);
     config_.pad = static_cast<std::uint32_t>(id);
     const Json* given = fields_.find("attention_window");
-    const Json window = given == nullptr ? Json(512) : *given;
+    const Json window = given == nullptr ? Json(512u) : *given;
     const Json list = window.is_array() ? window : Json(std::vector<Json>(config_.layers, window));
     if (list.size() != config_.layers)
       return fields_.wrong_type("attention_window", fmt::format("a number or {}, one a layer", config_.layers));
