@@ -12,6 +12,6 @@ if(NOT TOME_FUZZ)
 endif()
 
 # Long lists of cases: an optimising compiler under sanitizers takes minutes over them and gains nothing.
-set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/hf_test.cpp ${CMAKE_CURRENT_LIST_DIR}/gguf_test.cpp
+set_source_files_properties(${CMAKE_CURRENT_LIST_DIR}/hf_test.cpp ${CMAKE_CURRENT_LIST_DIR}/encoder_file_test.cpp ${CMAKE_CURRENT_LIST_DIR}/gguf_test.cpp
                             ${CMAKE_CURRENT_LIST_DIR}/gguf_writer_test.cpp ${CMAKE_CURRENT_LIST_DIR}/seeds/write_seeds.cpp
                             PROPERTIES COMPILE_OPTIONS -O0)
