@@ -19,7 +19,9 @@ Interval wilson_interval(double successes, double trials);
 Interval bootstrap_interval(std::span<const double> values, std::span<const std::string> clusters,
                             std::uint64_t seed = 1, int resamples = 2000);
 
-/// Wilson where all values are 0 or 1 and no two share a cluster, else the bootstrap.
+/// Of right and wrong answers (all values 0 or 1): Wilson's, with as many trials as the samples are worth, since those
+/// of one document are not independent (n / (1 + (m − 1)·ρ), m samples a document, ρ their correlation; ρ = 1 where all
+/// answers are the same, so that six right answers about two documents count as two). Other scores: the bootstrap.
 Interval mean_interval(std::span<const double> values, std::span<const std::string> clusters);
 
 }  // namespace tome

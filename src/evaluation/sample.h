@@ -40,6 +40,8 @@ class SampleSource {
   virtual std::size_t count() const = 0;
   /// Errors: those of the data, naming file and line.
   virtual Result<Sample> make(std::size_t index) const = 0;
+  /// Lines of the data that could not be used: each is told in notices().
+  virtual std::uint64_t skipped_lines() const { return 0; }
   /// Notices for the user, once: what stood in for data that is not there, cut texts …
   virtual std::vector<std::string> notices() const { return {}; }
 };

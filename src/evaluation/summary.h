@@ -36,9 +36,9 @@ struct EffectiveLength {
 struct CueRow {
   std::uint64_t length = 0;
   double retention = 0;  ///< CUE_ret: mean over depths of E(L, d) / E(evidence only); dimensionless
-  Interval retention_interval;
+  Interval retention_interval = {};
   double rate = 0;  ///< CUE_rate: bits per 1000 tokens
-  Interval rate_interval;
+  Interval rate_interval = {};
   double ceiling = 0;  ///< the rate of a model that answers everything
 };
 
@@ -48,7 +48,7 @@ struct PerplexityPoint {
   std::uint64_t first = 0, last = 0;
   std::uint64_t tokens = 0;
   double nll = 0;
-  Interval interval;
+  Interval interval = {};
 };
 
 struct RunSummary {
@@ -69,12 +69,12 @@ struct Comparison {
     std::uint64_t length = 0;
     std::size_t pairs = 0;
     double mean_a = 0, mean_b = 0, difference = 0;  ///< b − a
-    Interval interval;                              ///< of the difference
+    Interval interval = {};                         ///< of the difference
     double p = 1;                                   ///< McNemar for right/wrong, else bootstrap by document
-    std::string test;                               ///< "McNemar, exact", "bootstrap by document"
+    std::string test = {};                          ///< "McNemar, exact", "bootstrap by document"
   };
-  std::vector<Row> rows;  ///< the first is over all samples
-  std::string sentence;   ///< whether the difference is real, in words
+  std::vector<Row> rows = {};  ///< the first is over all samples
+  std::string sentence = {};   ///< whether the difference is real, in words
 };
 
 Json to_json(const RunSummary& summary);
