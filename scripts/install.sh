@@ -14,7 +14,7 @@ wanted=${1:-tests}
 case "$wanted" in
   build) ;;
   update) packages=() ;;
-  tests) packages+=(libgtest-dev libcpp-httplib-dev clang-format-14) ;;
+  tests) packages+=(libgtest-dev libcpp-httplib-dev clang-format-14 chromium) ;;
   *) echo "usage: bash scripts/install.sh [build|tests|update]" >&2; exit 2 ;;
 esac
 
