@@ -57,7 +57,7 @@ int run(int argc, char** argv) {
   program.get_formatter()->column_width(34);
   const Command commands[] = {add_ask(program),       add_chat(program),     add_generate(program), add_info(program),
                               add_pull(program),      add_tokenize(program), add_score(program),    add_bench(program),
-                              add_calibrate(program), add_encode(program)};
+                              add_calibrate(program), add_eval(program),     add_encode(program)};
   const auto is_chosen = [&](const Command& command) { return command.app->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && std::none_of(std::begin(commands), std::end(commands), is_chosen))
     return report({ErrorKind::usage, fmt::format("unknown command '{}' (see `tome --help`)", argv[1])});

@@ -25,6 +25,7 @@ Command add_score(CLI::App& program);
 Command add_bench(CLI::App& program);
 Command add_pull(CLI::App& program);
 Command add_calibrate(CLI::App& program);
+Command add_eval(CLI::App& program);
 Command add_encode(CLI::App& program);
 
 }  // namespace tome::cli

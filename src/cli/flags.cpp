@@ -140,7 +140,7 @@ void add_model_flags(CLI::App& app, ModelFlags& flags) {
                  "or some of them: 0-4,7=window:N (may be repeated)")
       ->allow_extra_args(false)
       ->group(group);
-  app.add_option("--kv-type", flags.kv_type, "keys and values as bf16, f16, q8_0, q4_0 or f32 (default bf16)")
+  app.add_option("--kv-type,--kv", flags.kv_type, "keys and values as bf16, f16, q8_0, q4_0 or f32 (default bf16)")
       ->check(CLI::IsMember({"bf16", "f16", "q8_0", "q4_0", "f32"}))
       ->group(group);
   app.add_option("--attention-precision", flags.attention_precision,

@@ -1,0 +1,150 @@
+#include "evaluation/perplexity.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/cancel.h"
+#include "runtime/document.h"
+#include "runtime/sampler.h"
+
+namespace tome {
+namespace {
+
+constexpr std::uint64_t kTarget = 512;      ///< tokens of the gain's target
+constexpr std::uint64_t kBlock = 32;        ///< tokens taken as one observation
+constexpr std::uint64_t kBucketsEach = 32;  ///< positions of a window are told in so many buckets
+
+/// One forward reading: tokens [first_input, end) of the text after `bos`, of which [first_scored, end) count.
+struct Window {
+  std::string id, task;
+  std::uint64_t length = 0;
+  std::uint64_t first_input = 0, first_scored = 0, end = 0;
+  std::uint64_t bucket = 0;  ///< positions a bucket
+};
+
+std::vector<Window> windows_of(std::uint64_t tokens, const PerplexityOptions& options) {
+  std::vector<Window> windows;
+  const auto full = [&](std::uint64_t made) { return options.windows != 0 && made >= options.windows; };
+  for (const std::uint64_t length : options.lengths) {
+    for (std::uint64_t start = 0, made = 0; start + length <= tokens && !full(made); start += length, ++made)
+      windows.push_back({fmt::format("disjoint/{}/{}", length, start), "disjoint", length, start, start, start + length,
+                         std::max<std::uint64_t>(kBlock, length / kBucketsEach)});
+    const std::uint64_t stride =
+        options.stride != 0 ? std::min(options.stride, length) : std::max<std::uint64_t>(1, length / 2);
+    for (std::uint64_t end = length, made = 0; end <= tokens && !full(made); end += stride, ++made)
+      windows.push_back({fmt::format("sliding {}/{}/{}", stride, length, end), fmt::format("sliding {}", stride),
+                         length, end - length, made == 0 ? 0 : end - stride, end, length});
+  }
+  const std::uint64_t longest = *std::max_element(options.lengths.begin(), options.lengths.end());
+  for (std::uint64_t end = longest, made = 0; end <= tokens && !full(made); end += longest, ++made)
+    for (const std::uint64_t length : options.lengths)
+      if (length > kTarget)
+        windows.push_back(
+            {fmt::format("gain/{}/{}", length, end), "gain", length, end - length, end - kTarget, end, length});
+  return windows;
+}
+
+Result<std::vector<TokenId>> tokens_of(const Engine& engine, const std::vector<std::string>& files) {
+  std::string text;
+  for (const std::string& file : files) {
+    TOME_ASSIGN(const Document document, Document::load({file}));
+    text += document.text();
+  }
+  return engine.tokenizer().encode(text, AddSpecial::no, ParseSpecial::no);
+}
+
+}  // namespace
+
+void NllSums::close_block() {
+  if (in_block_ == kBlock && !buckets_.empty()) {
+    const double mean = block_sum_ / static_cast<double>(kBlock);
+    ++buckets_.back().blocks;
+    buckets_.back().block_mean_sum += mean;
+    buckets_.back().block_mean_square_sum += mean * mean;
+  }
+  in_block_ = 0;
+  block_sum_ = 0;
+}
+
+void NllSums::add(std::uint64_t position, double nll) {
+  const std::uint64_t first = position / step_ * step_;
+  if (buckets_.empty() || buckets_.back().first != first) {
+    close_block();
+    buckets_.push_back({.first = first, .last = first + step_});
+  }
+  ++buckets_.back().tokens;
+  buckets_.back().sum += nll;
+  block_sum_ += nll;
+  if (++in_block_ == kBlock) close_block();
+}
+
+std::vector<NllBucket> NllSums::finish() {
+  close_block();
+  return std::move(buckets_);
+}
+
+Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const PerplexityOptions& options) {
+  if (options.lengths.empty()) return fail(ErrorKind::usage, "[eval] perplexity: expected --lengths");
+  TOME_ASSIGN(const std::vector<TokenId> text, tokens_of(engine, options.files));
+  const std::vector<Window> windows = windows_of(text.size(), options);
+  if (windows.empty())
+    return fail(ErrorKind::usage, "[eval] perplexity: the text has {} tokens, the shortest length is {}", text.size(),
+                *std::min_element(options.lengths.begin(), options.lengths.end()));
+  const std::vector<TokenId> bos = engine.tokenizer().encode("", AddSpecial::yes, ParseSpecial::no);
+  RunTotals totals;
+  const auto start = std::chrono::steady_clock::now();
+  const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  const std::size_t done = folder.finished().size();
+  if (done > windows.size() || (done > 0 && folder.finished().back().id != windows[done - 1].id))
+    return fail(ErrorKind::usage, "[eval] the folder's results are not this run's: give another --out");
+  for (std::size_t index = done; index < windows.size(); ++index) {
+    if (cancel_requested())
+      return fail(ErrorKind::cancelled, "interrupted after {} of {} windows", index, windows.size());
+    const Window& window = windows[index];
+    // The first token counts too where something comes before it: BOS, or the last token of the window before.
+    std::vector<TokenId> input;
+    if (window.first_input > 0 && window.task == "disjoint") {
+      input.push_back(text[window.first_input - 1]);
+    } else {
+      input = bos;
+    }
+    const std::uint64_t before = input.size();
+    input.insert(input.end(), text.begin() + static_cast<std::ptrdiff_t>(window.first_input),
+                 text.begin() + static_cast<std::ptrdiff_t>(window.end));
+    const double begin = seconds();
+    TOME_TRY(engine.fit(input.size()));
+    TOME_ASSIGN(const auto session, engine.new_session(input.size()));
+    NllSums sums(window.bucket);
+    // The rows before the first that counts need no logits: they are read without.
+    const std::uint64_t first_row = window.first_scored - window.first_input + before;
+    const std::uint64_t unscored = std::max<std::uint64_t>(first_row, 1) - 1;
+    const std::span<const TokenId> all(input);
+    if (unscored > 0) TOME_TRY(session->prefill(all.first(unscored)));
+    TOME_TRY(session->prefill_with_logits(all.subspan(unscored), [&](std::uint64_t row, std::span<const float> logits) {
+      const std::uint64_t next = unscored + row + 1;
+      if (next < input.size() && next >= before) sums.add(next - before, -log_probability(logits, input[next]));
+    }));
+    SampleResult result;
+    result.id = window.id;
+    result.task = window.task;
+    result.cluster = fmt::format("{}", window.end);
+    result.length = window.length;
+    result.recipe = {{"first", window.first_input}, {"scored", window.first_scored}, {"end", window.end}};
+    result.prompt_tokens = input.size();
+    result.positions = engine.plan_fingerprint();
+    result.nll = sums.finish();
+    TOME_TRY(folder.append(result, {{"id", result.id}, {"seconds", seconds() - begin}}));
+    ++totals.samples;
+    totals.prompt_tokens += input.size();
+    totals.read_tokens += input.size();
+    totals.seconds = seconds();
+    if (options.progress) {
+      const double rate = static_cast<double>(totals.samples) / totals.seconds;
+      options.progress(
+          {"evaluating", index + 1, windows.size(), rate, static_cast<double>(windows.size() - index - 1) / rate});
+    }
+  }
+  return totals;
+}
+
+}  // namespace tome
