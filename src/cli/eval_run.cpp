@@ -19,7 +19,7 @@
 namespace tome::cli {
 namespace {
 
-constexpr std::uint64_t kMostSamples = 1000000;
+constexpr std::uint64_t kMostSamples = 1000000, kLeastLength = 16, kMostLength = std::uint64_t{1} << 24;
 
 bool is_grid(Suite suite) { return suite == Suite::niah || suite == Suite::cue; }
 bool has_lengths(Suite suite) { return is_grid(suite) || suite == Suite::ruler || suite == Suite::perplexity; }
@@ -41,15 +41,19 @@ Result<std::vector<double>> depths_of(const std::string& text) {
   return depths;
 }
 
-/// Names a file's or a folder's content without reading gigabytes: names, sizes, first and last MiB.
-Result<Json> content_of(const std::vector<std::string>& paths) {
+/// Names a file's or a folder's content, without what lies in the run's own folder.
+Result<Json> content_of(const std::vector<std::string>& paths, const std::string& out) {
   Json contents = Json::array();
   for (const std::string& path : paths) {
     std::vector<std::filesystem::path> files;
     std::error_code failed;
     if (std::filesystem::is_directory(path, failed)) {
-      for (const auto& entry : std::filesystem::recursive_directory_iterator(path, failed))
-        if (entry.is_regular_file()) files.push_back(entry.path());
+      const std::string own = std::filesystem::weakly_canonical(out, failed).string() + "/";
+      for (std::filesystem::recursive_directory_iterator entry(path, failed), end; !failed && entry != end;
+           entry.increment(failed)) {
+        const std::string name = std::filesystem::weakly_canonical(entry->path(), failed).string();
+        if (entry->is_regular_file(failed) && !name.starts_with(own)) files.push_back(entry->path());
+      }
       std::sort(files.begin(), files.end());
     } else {
       files.push_back(path);
@@ -57,15 +61,18 @@ Result<Json> content_of(const std::vector<std::string>& paths) {
     Sha256 digest;
     for (const auto& file : files) {
       TOME_ASSIGN(const auto mapped, MappedFile::open(file.string()));
-      const auto bytes = mapped->bytes();
-      const std::size_t part = std::min<std::size_t>(bytes.size(), 1 << 20);
-      digest.update(fmt::format("{}\n{}\n", file.filename().string(), bytes.size()));
-      digest.update(bytes.first(part));
-      digest.update(bytes.last(part));
+      digest.update(fmt::format("{}\n{}\n", file.filename().string(), mapped->bytes().size()));
+      digest.update(mapped->bytes());
     }
     contents.push_back({{"name", std::filesystem::path(path).filename().string()}, {"sha256", digest.hex()}});
   }
   return contents;
+}
+
+/// "models/foo-1.7B.gguf" → "foo-1.7B".
+std::string model_name(const std::string& model) {
+  const std::filesystem::path path = std::filesystem::path(model + "/").parent_path();
+  return path.extension() == ".gguf" ? path.stem().string() : path.filename().string();
 }
 
 std::string scaling_of(const ModelFlags& model) {
@@ -73,10 +80,13 @@ std::string scaling_of(const ModelFlags& model) {
 }
 
 Result<Json> settings_of(const EvalFlags& flags, Suite suite, const Engine& engine, const SampleOptions& samples) {
-  TOME_ASSIGN(const Json data, content_of(flags.data));
-  TOME_ASSIGN(const Json haystack, content_of(flags.haystack));
+  TOME_ASSIGN(const Json data, content_of(flags.data, flags.out));
+  TOME_ASSIGN(const Json haystack, content_of(flags.haystack, flags.out));
   TOME_ASSIGN(const Json prompts,
-              content_of(flags.prompts.empty() ? std::vector<std::string>{} : std::vector<std::string>{flags.prompts}));
+              content_of(flags.prompts.empty() ? std::vector<std::string>{} : std::vector<std::string>{flags.prompts},
+                         flags.out));
+  Sha256 chat_template;
+  chat_template.update(engine.tokenizer().spec().chat_template);
   const ModelFlags& m = flags.model;
   const PositionFlags& p = m.positions;
   const auto number = [](const auto& value) { return value ? Json(*value) : Json(); };
@@ -93,7 +103,9 @@ Result<Json> settings_of(const EvalFlags& flags, Suite suite, const Engine& engi
               {"attention_precision", m.attention_precision},
               {"chunk", m.chunk},
               {"rope_scaling", scaling_of(m)},
+              {"rope_factor", number(p.factor)},
               {"rope_theta", number(p.theta)},
+              {"chat_template", chat_template.hex()},
               {"rope_details",
                Json::array({number(p.ntk_alpha), number(p.beta_fast), number(p.beta_slow), number(p.attention_factor),
                             number(p.group), number(p.neighbour_window), p.original_context, p.temperature})},
@@ -106,7 +118,6 @@ Result<Json> settings_of(const EvalFlags& flags, Suite suite, const Engine& engi
               {"tasks", samples.tasks},
               {"max_input", samples.max_input},
               {"baselines", samples.baselines},
-              {"stride", flags.stride},
               {"data", data},
               {"haystack", haystack},
               {"prompts", prompts}};
@@ -130,6 +141,9 @@ Result<SampleOptions> sample_options(const EvalFlags& flags, Suite suite, const 
   } else if (has_lengths(suite)) {
     options.lengths = {reach / 8, reach / 4, reach / 2, reach};
   }
+  for (const std::uint64_t length : options.lengths)
+    if (length < kLeastLength || length > kMostLength)
+      return fail(ErrorKind::usage, "--lengths {}: expected {} to {} tokens", length, kLeastLength, kMostLength);
   std::sort(options.lengths.begin(), options.lengths.end());
   options.lengths.erase(std::unique(options.lengths.begin(), options.lengths.end()), options.lengths.end());
   if (is_grid(suite)) {
@@ -138,7 +152,7 @@ Result<SampleOptions> sample_options(const EvalFlags& flags, Suite suite, const 
   if (!flags.max_input.empty()) {
     TOME_ASSIGN(options.max_input, token_count("--max-input", flags.max_input));
   } else if (!has_lengths(suite)) {
-    options.max_input = reach > 1024 ? reach - 512 : reach;  // what the model was trained for, with room for an answer
+    options.max_input = reach > 4096 ? reach - 1536 : reach;  // the trained window, less a template and most answers
   }
   return options;
 }
@@ -167,7 +181,7 @@ Status choose_samples(const EvalFlags& flags, Suite suite, Engine& engine, Sampl
   if (each > budget)
     return fail(ErrorKind::usage, "--budget {}: one sample a cell takes about {}: give fewer --lengths or --depths",
                 flags.budget, human_seconds(each));
-  options.samples = std::min<std::uint64_t>(kMostSamples, static_cast<std::uint64_t>(budget / each));
+  options.samples = static_cast<std::uint64_t>(std::min(1e6, budget / std::max(each, 1e-3)));
   const double n = static_cast<double>(options.samples);
   const Interval half = wilson_interval(n / 2, n);
   print_notice(
@@ -184,26 +198,39 @@ Status write_outcome(const std::string& folder, const RunSummary& summary) {
   return write_file_atomically(path("report.html"), report_html({&summary, 1}, {}));
 }
 
+/// For run.json: a file of bad lines has a notice each.
+std::vector<std::string> first_of(std::vector<std::string> notices) {
+  constexpr std::size_t most = 20;
+  if (notices.size() <= most) return notices;
+  const std::size_t more = notices.size() - most;
+  notices.resize(most);
+  notices.push_back(fmt::format("… and {} more", more));
+  return notices;
+}
+
 Result<RunTotals> ask_all(const EvalFlags& flags, Suite suite, Engine& engine, SampleOptions& options,
-                          std::vector<std::string>& notices, std::uint64_t& skipped) {
+                          std::uint64_t& skipped) {
   TOME_ASSIGN(const ProgressStyle style, progress_style(flags.progress));
   const ProgressFunction progress = make_progress(style, "samples");
   if (suite == Suite::perplexity) {
     if (flags.data.empty()) return fail(ErrorKind::usage, "[eval] perplexity: expected --data TEXT");
-    TOME_ASSIGN(const Json settings, settings_of(flags, suite, engine, options));
+    TOME_ASSIGN(const std::uint64_t stride, token_count("--stride", flags.stride));
+    TOME_ASSIGN(Json settings, settings_of(flags, suite, engine, options));
+    settings["stride"] = stride;
     TOME_ASSIGN(RunFolder folder, RunFolder::open(flags.out, settings));
     PerplexityOptions reading{
         .files = flags.data, .lengths = options.lengths, .windows = options.samples, .progress = progress};
-    TOME_ASSIGN(reading.stride, token_count("--stride", flags.stride));
+    reading.stride = stride;
     return run_perplexity(engine, folder, reading);
   }
   TOME_TRY(choose_samples(flags, suite, engine, options));
   TOME_ASSIGN(const auto source, make_source(suite, options));
-  notices = source->notices();
   skipped = source->skipped_lines();
-  for (const std::string& notice : notices) print_notice(notice);
+  for (const std::string& notice : source->notices()) print_notice(notice);
   if (source->count() == 0) return fail(ErrorKind::usage, "[eval] {}: no samples", suite_name(suite));
-  TOME_ASSIGN(const Json settings, settings_of(flags, suite, engine, options));
+  TOME_ASSIGN(Json settings, settings_of(flags, suite, engine, options));
+  settings["sample_count"] = source->count();
+  settings["notices"] = first_of(source->notices());
   TOME_ASSIGN(RunFolder folder, RunFolder::open(flags.out, settings));
   if (!folder.finished().empty())
     print_notice(
@@ -239,20 +266,16 @@ Result<double> seconds_of(const std::string& flag, const std::string& text) {
 
 Status run_eval(const EvalFlags& given, Suite suite) {
   EvalFlags flags = given;
-  if (flags.out.empty())
-    flags.out =
-        fmt::format("tome-eval/{}-{}", suite_name(suite), std::filesystem::path(flags.model.model).stem().string());
+  if (flags.out.empty()) flags.out = fmt::format("tome-eval/{}-{}", suite_name(suite), model_name(flags.model.model));
   TOME_ASSIGN(EngineOptions options, engine_options(flags.model));
   options.positions.allow_no_op = true;  // a sweep holds lengths that need no scaling
   TOME_ASSIGN(const auto engine, Engine::create(options));
   TOME_ASSIGN(SampleOptions samples, sample_options(flags, suite, *engine));
-  std::vector<std::string> notices;
   std::uint64_t skipped = 0;
-  TOME_ASSIGN(const RunTotals totals, ask_all(flags, suite, *engine, samples, notices, skipped));
+  TOME_ASSIGN(const RunTotals totals, ask_all(flags, suite, *engine, samples, skipped));
   clear_progress();
   TOME_ASSIGN(const StoredRun run, read_run(flags.out));
-  RunSummary summary = summarize(run);
-  summary.notices = notices;
+  const RunSummary summary = summarize(run);
   TOME_TRY(write_outcome(flags.out, summary));
   TOME_TRY(
       print(flags.json ? json_text(to_json(summary)) + "\n" : summary_text(summary) + totals_text(totals, flags.out)));

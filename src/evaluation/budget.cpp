@@ -39,7 +39,7 @@ Result<ReadingCost> measure_reading(Engine& engine, std::uint64_t longest) {
   ReadingCost cost;
   const auto n = static_cast<double>(near), m = static_cast<double>(far);
   cost.per_token_squared = std::max(0.0, ((first + rest) / m - first / n) / (m - n));
-  cost.per_token = first / n - cost.per_token_squared * n;
+  cost.per_token = std::max(0.0, first / n - cost.per_token_squared * n);
   double answering = 0;
   for (std::uint64_t i = 0; i < kAnswer; ++i) {
     TOME_ASSIGN(const double one, timed_prefill(*session, all.subspan(i, 1)));

@@ -25,14 +25,34 @@ struct Pairs {
   }
 };
 
+struct NllMean {
+  std::uint64_t tokens = 0;
+  double mean = 0;
+};
+
+NllMean mean_nll(const SampleResult& result) {
+  NllMean mean;
+  for (const NllBucket& bucket : result.nll) {
+    mean.tokens += bucket.tokens;
+    mean.mean += bucket.sum;
+  }
+  mean.mean /= static_cast<double>(std::max<std::uint64_t>(mean.tokens, 1));
+  return mean;
+}
+
 double mean_of(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
 }
 
-/// Means of b − a under resampling of whole clusters, sorted.
-std::vector<double> resampled_differences(const Pairs& pairs) {
+struct Resampled {
+  std::vector<double> means = {};  ///< of b − a, sorted
+  std::size_t clusters = 0;
+};
+
+/// Under resampling of whole clusters.
+Resampled resampled_differences(const Pairs& pairs) {
   std::map<std::string, std::pair<double, double>> sums;  // cluster → Σ difference, pairs
   for (std::size_t i = 0; i < pairs.a.size(); ++i) {
     auto& sum = sums[pairs.clusters[i]];
@@ -42,7 +62,8 @@ std::vector<double> resampled_differences(const Pairs& pairs) {
   std::vector<std::pair<double, double>> clusters;
   for (const auto& [name, sum] : sums) clusters.push_back(sum);
   Rng rng(1);
-  std::vector<double> means;
+  Resampled result{.clusters = clusters.size()};
+  std::vector<double>& means = result.means;
   for (int i = 0; i < kResamples; ++i) {
     double difference = 0, count = 0;
     for (std::size_t n = 0; n < clusters.size(); ++n) {
@@ -53,7 +74,7 @@ std::vector<double> resampled_differences(const Pairs& pairs) {
     means.push_back(difference / count);
   }
   std::sort(means.begin(), means.end());
-  return means;
+  return result;
 }
 
 Comparison::Row row_of(std::string task, std::uint64_t length, const Pairs& pairs) {
@@ -61,9 +82,11 @@ Comparison::Row row_of(std::string task, std::uint64_t length, const Pairs& pair
   row.mean_a = mean_of(pairs.a);
   row.mean_b = mean_of(pairs.b);
   row.difference = row.mean_b - row.mean_a;
-  const std::vector<double> means = resampled_differences(pairs);
+  const auto [means, clusters] = resampled_differences(pairs);
   row.interval = {means[static_cast<std::size_t>(kResamples * 0.025)],
                   means[static_cast<std::size_t>(kResamples * 0.975)]};
+  if (clusters == 1)
+    row.interval = {std::min(-1.0, row.difference), std::max(1.0, row.difference)};  // nothing is known
   if (pairs.right_or_wrong) {
     std::uint64_t only_a = 0, only_b = 0;
     for (std::size_t i = 0; i < pairs.a.size(); ++i) {
@@ -78,6 +101,7 @@ Comparison::Row row_of(std::string task, std::uint64_t length, const Pairs& pair
   const auto below = std::upper_bound(means.begin(), means.end(), 0.0) - means.begin();
   const auto above = means.end() - std::lower_bound(means.begin(), means.end(), 0.0);
   row.p = std::min(1.0, 2.0 * (static_cast<double>(std::min(below, above)) + 1) / (kResamples + 1));
+  row.p = std::max(row.p, std::exp2(1.0 - static_cast<double>(clusters)));  // all of one sign by chance
   return row;
 }
 
@@ -87,7 +111,9 @@ std::string sentence_of(const Comparison& comparison, bool nll) {
   const std::string figures = fmt::format(
       "{:.4f} against {:.4f} {}, difference {:+.4f} (95 % interval {:+.4f} to {:+.4f}, {} pairs, p = {:.2g}, {})",
       row.mean_b, row.mean_a, unit, row.difference, row.interval.low, row.interval.high, row.pairs, row.p, row.test);
-  if (row.p >= 0.05) return "Not shown to differ: " + figures + ".";
+  // The interval draws whole documents, McNemar's test counts answers: a difference has to pass both.
+  if (row.p >= 0.05 || (row.interval.low <= 0 && row.interval.high >= 0))
+    return "Not shown to differ: " + figures + ".";
   const bool better = nll ? row.difference < 0 : row.difference > 0;
   return fmt::format("The second is {}: {}.", better ? "better" : "worse", figures);
 }
@@ -114,6 +140,8 @@ Result<Comparison> compare_runs(const StoredRun& a, const StoredRun& b) {
   Pairs all;
   std::map<std::pair<std::string, std::uint64_t>, Pairs> groups;
   bool nll = false;
+  std::uint64_t longest = 0;
+  for (const SampleResult& result : a.results) longest = std::max(longest, result.length);
   for (std::size_t i = 0; i < a.results.size(); ++i) {
     const SampleResult &one = a.results[i], &other = b.results[i];
     if (one.id != other.id || one.recipe != other.recipe || one.nll.empty() != other.nll.empty())
@@ -126,17 +154,16 @@ Result<Comparison> compare_runs(const StoredRun& a, const StoredRun& b) {
       continue;
     }
     nll = true;
-    for (std::size_t n = 0; n < std::min(one.nll.size(), other.nll.size()); ++n) {
-      const NllBucket &x = one.nll[n], &y = other.nll[n];
-      if (x.tokens == 0 || y.tokens != x.tokens) continue;
-      const auto tokens = static_cast<double>(x.tokens);
-      all.add(one, other, x.sum / tokens, y.sum / tokens);
-      groups[{one.task, one.length}].add(one, other, x.sum / tokens, y.sum / tokens);
-    }
+    const NllMean x = mean_nll(one), y = mean_nll(other);
+    if (x.tokens != y.tokens || x.tokens == 0)
+      return fail(ErrorKind::usage, "[eval] result {}: {} tokens scored in {}, {} in {}", i + 1, x.tokens, a.folder,
+                  y.tokens, b.folder);
+    groups[{one.task, one.length}].add(one, other, x.mean, y.mean);
+    if (one.task == "disjoint" && one.length == longest) all.add(one, other, x.mean, y.mean);
   }
   if (all.a.empty()) return fail(ErrorKind::usage, "[eval] {}: no samples to compare", a.folder);
   Comparison comparison{.run_a = summarize(a).title, .run_b = summarize(b).title};
-  comparison.rows.push_back(row_of(std::string(kAllTasks), 0, all));
+  comparison.rows.push_back(row_of(nll ? "disjoint" : std::string(kAllTasks), nll ? longest : 0, all));
   if (groups.size() > 1)
     for (const auto& [key, pairs] : groups) comparison.rows.push_back(row_of(key.first, key.second, pairs));
   comparison.sentence = sentence_of(comparison, nll);

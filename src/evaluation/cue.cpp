@@ -53,9 +53,17 @@ CueRow row_of(std::uint64_t length, const std::vector<Cluster>& clusters) {
   for (int i = 0; i < kResamples; ++i) {
     Cluster drawn;
     for (std::size_t n = 0; n < clusters.size(); ++n) drawn.add(clusters[rng.below(clusters.size())]);
-    retentions.push_back(drawn.retention());
+    // And one more document that a toss makes right or wrong: three that are all right are no certainty.
+    const double share = 1.0 / static_cast<double>(clusters.size()), toss = rng.below(2) == 0 ? 0.0 : 1.0;
+    drawn.add({.full = toss * all.full_samples * share,
+               .full_samples = all.full_samples * share,
+               .bits_won = toss * all.bits * share,
+               .bits = all.bits * share,
+               .tokens = all.tokens * share});
+    if (drawn.alone > 0) retentions.push_back(drawn.retention());
     rates.push_back(drawn.rate());
   }
+  if (retentions.empty()) retentions.push_back(row.retention);
   row.retention_interval = percentiles(std::move(retentions));
   row.rate_interval = percentiles(std::move(rates));
   if (clusters.size() == 1) {  // one document says nothing about others
@@ -86,13 +94,14 @@ std::vector<CueRow> context_utilization(const std::vector<SampleResult>& results
   std::vector<CueRow> rows;
   for (const auto& [length, of_length] : by_length) {
     std::vector<Cluster> clusters;
-    double full = 0, alone = 0;
+    double full = 0, alone = 0, alone_right = 0;
     for (const auto& [name, cluster] : of_length) {
       clusters.push_back(cluster);
       full += cluster.full_samples;
       alone += cluster.alone_samples;
+      alone_right += cluster.alone;
     }
-    if (full > 0 && alone > 0) rows.push_back(row_of(length, clusters));
+    if (full > 0 && alone > 0 && alone_right > 0) rows.push_back(row_of(length, clusters));
   }
   return rows;
 }

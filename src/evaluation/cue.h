@@ -12,7 +12,8 @@
 namespace tome {
 
 /// One row a length that has samples of the full text and of the evidence alone, with intervals of a bootstrap by
-/// document. Empty where there are none, or no bits.
+/// document. None where nothing is answered on the evidence alone (the ratio is undefined), or
+/// without bits.
 std::vector<CueRow> context_utilization(const std::vector<SampleResult>& results);
 
 }  // namespace tome

@@ -22,13 +22,19 @@ struct Score {
   double sum = 0, weight = 0;
 };
 
-/// Draws as many clusters as there are, with replacement; no rng: each once.
+/// Draws as many clusters as there are, with replacement, and one more document that a toss makes right or wrong: three
+/// documents that are all right are no certainty. No rng: each cluster once.
 Score total_of(const std::vector<Cluster>& clusters, Rng* rng) {
   Score score;
   for (std::size_t i = 0; i < clusters.size(); ++i) {
     const Cluster& one = clusters[rng != nullptr ? rng->below(clusters.size()) : i];
     score.sum += one.score;
     score.weight += one.samples;
+  }
+  if (rng != nullptr && !clusters.empty()) {
+    const double size = score.weight / static_cast<double>(clusters.size());
+    score.sum += rng->below(2) == 0 ? 0 : size;
+    score.weight += size;
   }
   return score;
 }
@@ -49,6 +55,7 @@ std::uint64_t longest_that_holds(const ByLength& full, const std::vector<Cluster
     wanted = kNolimaShare * score.sum / score.weight;
   }
   if (threshold != nullptr) *threshold = wanted;
+  if (wanted <= 0) return 0;  // what cannot be done on the evidence alone holds nowhere
   const std::vector<double> fit = non_increasing_fit(means, weights);
   std::uint64_t longest = 0;
   for (std::size_t i = 0; i < fit.size(); ++i)

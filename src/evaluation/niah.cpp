@@ -96,13 +96,15 @@ class NiahSource final : public SampleSource {
     return {"the haystack is text made here (--haystack FILE for a book of yours)"};
   }
 
-  /// Of the longest needles, for a check before the work.
+  /// For a message before the work: of the first samples, every depth's needles.
   Status check_lengths() const {
-    for (const std::uint64_t length : options_.lengths) {
-      std::vector<TokenId> prompt;
-      Json places = Json::array();
-      TOME_TRY(fill(prompt, needles_of(length, 0, 0), length, 1, places));
-    }
+    for (const std::uint64_t length : options_.lengths)
+      for (std::uint64_t number = 0; number < std::min<std::uint64_t>(options_.samples, 8); ++number)
+        for (std::size_t depth = 0; depth < options_.depths.size(); ++depth) {
+          std::vector<TokenId> prompt;
+          Json places = Json::array();
+          TOME_TRY(fill(prompt, needles_of(length, number, depth), length, 1, places));
+        }
     return {};
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 
 #include "base/cancel.h"
 #include "runtime/document.h"
@@ -22,21 +23,24 @@ struct Window {
   std::uint64_t bucket = 0;  ///< positions a bucket
 };
 
-std::vector<Window> windows_of(std::uint64_t tokens, const PerplexityOptions& options) {
+/// All lengths score the same tokens: whole windows of the longest.
+std::vector<Window> windows_of(std::uint64_t all_tokens, const PerplexityOptions& options) {
   std::vector<Window> windows;
-  const auto full = [&](std::uint64_t made) { return options.windows != 0 && made >= options.windows; };
+  const std::uint64_t longest = *std::max_element(options.lengths.begin(), options.lengths.end());
+  std::uint64_t whole = all_tokens / longest;
+  if (options.windows != 0) whole = std::min(whole, options.windows);
+  const std::uint64_t tokens = whole * longest;
   for (const std::uint64_t length : options.lengths) {
-    for (std::uint64_t start = 0, made = 0; start + length <= tokens && !full(made); start += length, ++made)
+    for (std::uint64_t start = 0; start + length <= tokens; start += length)
       windows.push_back({fmt::format("disjoint/{}/{}", length, start), "disjoint", length, start, start, start + length,
                          std::max<std::uint64_t>(kBlock, length / kBucketsEach)});
     const std::uint64_t stride =
         options.stride != 0 ? std::min(options.stride, length) : std::max<std::uint64_t>(1, length / 2);
-    for (std::uint64_t end = length, made = 0; end <= tokens && !full(made); end += stride, ++made)
+    for (std::uint64_t end = length; end <= tokens; end += stride)
       windows.push_back({fmt::format("sliding {}/{}/{}", stride, length, end), fmt::format("sliding {}", stride),
-                         length, end - length, made == 0 ? 0 : end - stride, end, length});
+                         length, end - length, end == length ? 0 : end - stride, end, length});
   }
-  const std::uint64_t longest = *std::max_element(options.lengths.begin(), options.lengths.end());
-  for (std::uint64_t end = longest, made = 0; end <= tokens && !full(made); end += longest, ++made)
+  for (std::uint64_t end = longest; end <= tokens; end += longest)
     for (const std::uint64_t length : options.lengths)
       if (length > kTarget)
         windows.push_back(
@@ -88,9 +92,11 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
   TOME_ASSIGN(const std::vector<TokenId> text, tokens_of(engine, options.files));
   const std::vector<Window> windows = windows_of(text.size(), options);
   if (windows.empty())
-    return fail(ErrorKind::usage, "[eval] perplexity: the text has {} tokens, the shortest length is {}", text.size(),
-                *std::min_element(options.lengths.begin(), options.lengths.end()));
-  const std::vector<TokenId> bos = engine.tokenizer().encode("", AddSpecial::yes, ParseSpecial::no);
+    return fail(ErrorKind::usage, "[eval] perplexity: the text has {} tokens, expected at least the longest length, {}",
+                text.size(), *std::max_element(options.lengths.begin(), options.lengths.end()));
+  const TokenizerSpec& spec = engine.tokenizer().spec();
+  std::vector<TokenId> bos;
+  if (spec.add_bos) bos.push_back(static_cast<TokenId>(spec.bos));
   RunTotals totals;
   const auto start = std::chrono::steady_clock::now();
   const auto seconds = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
@@ -112,31 +118,41 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
     input.insert(input.end(), text.begin() + static_cast<std::ptrdiff_t>(window.first_input),
                  text.begin() + static_cast<std::ptrdiff_t>(window.end));
     const double begin = seconds();
-    TOME_TRY(engine.fit(input.size()));
-    TOME_ASSIGN(const auto session, engine.new_session(input.size()));
+    const std::uint64_t read = input.size() - 1;  // the last token is a target alone
+    TOME_TRY(engine.fit(read));
+    TOME_ASSIGN(const auto session, engine.new_session(read));
     NllSums sums(window.bucket);
     // The rows before the first that counts need no logits: they are read without.
     const std::uint64_t first_row = window.first_scored - window.first_input + before;
     const std::uint64_t unscored = std::max<std::uint64_t>(first_row, 1) - 1;
     const std::span<const TokenId> all(input);
     if (unscored > 0) TOME_TRY(session->prefill(all.first(unscored)));
-    TOME_TRY(session->prefill_with_logits(all.subspan(unscored), [&](std::uint64_t row, std::span<const float> logits) {
-      const std::uint64_t next = unscored + row + 1;
-      if (next < input.size() && next >= before) sums.add(next - before, -log_probability(logits, input[next]));
-    }));
+    TOME_TRY(session->prefill_with_logits(all.subspan(unscored, read - unscored),
+                                          [&](std::uint64_t row, std::span<const float> logits) {
+                                            const std::uint64_t next = unscored + row + 1;
+                                            if (next < input.size() && next >= before)
+                                              sums.add(next - before, -log_probability(logits, input[next]));
+                                          }));
     SampleResult result;
     result.id = window.id;
     result.task = window.task;
     result.cluster = fmt::format("{}", window.end);
     result.length = window.length;
     result.recipe = {{"first", window.first_input}, {"scored", window.first_scored}, {"end", window.end}};
-    result.prompt_tokens = input.size();
+    result.prompt_tokens = read;
     result.positions = engine.plan_fingerprint();
     result.nll = sums.finish();
+    for (NllBucket& bucket : result.nll) {
+      bucket.last = std::min(bucket.last, window.end - window.first_input);
+      if (!std::isfinite(bucket.sum))
+        return fail(ErrorKind::format,
+                    "[eval] window '{}': the model's log-likelihood is not finite at positions {} to {}", window.id,
+                    bucket.first, bucket.last);
+    }
     TOME_TRY(folder.append(result, {{"id", result.id}, {"seconds", seconds() - begin}}));
     ++totals.samples;
-    totals.prompt_tokens += input.size();
-    totals.read_tokens += input.size();
+    totals.prompt_tokens += read;
+    totals.read_tokens += read;
     totals.seconds = seconds();
     if (options.progress) {
       const double rate = static_cast<double>(totals.samples) / totals.seconds;

@@ -1,5 +1,6 @@
 #pragma once
 // How well a model predicts a text, in four ways. Each window or target is one result line, with sums by position.
+// All lengths score the same tokens, whole windows of the longest length.
 //  disjoint     windows of `length` tokens side by side, each token predicted once, from one token of the window before
 //               on (BOS before the first alone): rolling windows of context 1.
 //  sliding      windows of `length` that move by `stride`; only the last `stride` tokens of each count (all of the
@@ -14,7 +15,7 @@ struct PerplexityOptions {
   std::vector<std::string> files;      ///< joined in order
   std::vector<std::uint64_t> lengths;  ///< of windows and contexts, tokens
   std::uint64_t stride = 0;            ///< of sliding windows; 0: half the length
-  std::uint64_t windows = 0;           ///< at most so many a length and way; 0: all
+  std::uint64_t windows = 0;           ///< of the longest length, at most; 0: all
   ProgressFunction progress;
 };
 

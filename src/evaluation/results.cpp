@@ -1,10 +1,12 @@
 #include "evaluation/results.h"
 
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <type_traits>
 
 #include "base/mapped_file.h"
 
@@ -36,15 +38,28 @@ class FieldReader {
       problem_ = fmt::format("{}: no field '{}'", where_, name);
       return;
     }
+    const bool fits = !std::is_arithmetic_v<T> || (std::is_integral_v<T> ? at->is_number_unsigned() : at->is_number());
     try {
-      to = at->get<T>();
-    } catch (const Json::exception&) {
-      problem_ = fmt::format("{}: field '{}' is a {}", where_, name, at->type_name());
+      if (fits) {
+        to = at->get<T>();
+        return;
+      }
+    } catch (const Json::exception&) {  // told below
     }
+    problem_ = fmt::format("{}: field '{}' is {}, expected {}", where_, name, one_line(*at), expected<T>());
   }
   const std::string& problem() const { return problem_; }
 
  private:
+  static std::string one_line(const Json& json) {
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace).substr(0, 80);
+  }
+  template <class T>
+  static const char* expected() {
+    if (std::is_same_v<T, std::string>) return "a string";
+    if (std::is_integral_v<T>) return "a whole number";
+    return std::is_floating_point_v<T> ? "a number" : "an array";
+  }
   const Json& json_;
   const std::string& where_;
   std::string problem_;
@@ -67,18 +82,34 @@ Result<std::vector<SampleResult>> read_lines(const std::string& path, std::uint6
   }
 }
 
+std::string text(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+
 Status refuse_other_settings(const std::string& path, const Json& found, const Json& wanted) {
   for (const auto& [name, value] : wanted.items()) {
     const Json other = found.value(name, Json());
     if (other != value)
       return fail(ErrorKind::usage, "[eval] {}: '{}' is {}, this run has {}: give another --out, or the same settings",
-                  path, name, other.dump(), value.dump());
+                  path, name, text(other), text(value));
   }
   for (const auto& [name, value] : found.items())
     if (!wanted.contains(name))
       return fail(ErrorKind::usage, "[eval] {}: '{}' is {}, this run has none: give another --out", path, name,
-                  value.dump());
+                  text(value));
   return {};
+}
+
+/// The first `count` whole lines of a file stay: what a kill left behind them is written again.
+Status keep_lines(const std::string& path, std::size_t count) {
+  if (!std::filesystem::exists(path)) return {};
+  TOME_ASSIGN(const std::string whole, read_file(path, kLongestFile));
+  std::size_t end = 0;
+  for (; count > 0; --count) {
+    const std::size_t next = whole.find('\n', end);
+    if (next == std::string::npos) break;
+    end = next + 1;
+  }
+  if (end == whole.size()) return {};
+  return write_file_atomically(path, whole.substr(0, end));
 }
 
 Status write_line(std::FILE* file, const std::string& path, const Json& json) {
@@ -135,6 +166,8 @@ Result<SampleResult> sample_result_from_json(const Json& json, const std::string
   if (json.contains("nll")) {
     std::vector<std::vector<double>> buckets;
     reader.read("nll", buckets);
+    if (buckets.empty() && reader.problem().empty())
+      return fail(ErrorKind::format, "{}: field 'nll' is empty, expected seven figures a bucket", where);
     for (const auto& b : buckets) {
       if (b.size() != 7) return fail(ErrorKind::format, "{}: field 'nll' has {} figures, expected 7", where, b.size());
       const auto whole = [](double value) { return value > 0 && value < 1e15 ? static_cast<std::uint64_t>(value) : 0; };
@@ -177,27 +210,30 @@ Result<RunFolder> RunFolder::open(const std::string& path, const Json& settings)
   if (failed) return fail(ErrorKind::io, "[eval] {}: {}", path, failed.message());
   const std::string settings_path = file_in(path, "run.json"), results_path = file_in(path, "results.jsonl"),
                     timings_path = file_in(path, "timings.jsonl");
-  if (std::filesystem::exists(settings_path)) {
+  std::uint64_t whole = 0;
+  TOME_ASSIGN(run.finished_, read_lines(results_path, whole));
+  if (std::filesystem::exists(settings_path) && whole > 0) {
     TOME_ASSIGN(const std::string text, read_file(settings_path, std::uint64_t{1} << 24));
     TOME_ASSIGN(const Json found, parse_json(text, settings_path));
     if (!found.is_object())
       return fail(ErrorKind::format, "{}: {}, expected an object", settings_path, found.type_name());
     TOME_TRY(refuse_other_settings(settings_path, found, settings));
-  } else if (std::filesystem::exists(results_path)) {
+  } else if (whole > 0) {
     return fail(ErrorKind::usage, "[eval] {}: results without a run.json: give another --out", path);
   } else {
-    TOME_TRY(write_file_atomically(settings_path, settings.dump(2) + "\n"));
+    TOME_TRY(write_file_atomically(settings_path, settings.dump(2, ' ', false, Json::error_handler_t::replace) + "\n"));
   }
-  std::uint64_t whole = 0;
-  TOME_ASSIGN(run.finished_, read_lines(results_path, whole));
   const auto open_at_end = [](const std::string& file) -> Result<std::unique_ptr<std::FILE, Close>> {
     std::unique_ptr<std::FILE, Close> opened(std::fopen(file.c_str(), "ab"));
     if (!opened) return fail(ErrorKind::io, "[eval] {}: {}", file, std::strerror(errno));
     return opened;
   };
   TOME_ASSIGN(run.results_, open_at_end(results_path));
+  if (::flock(::fileno(run.results_.get()), LOCK_EX | LOCK_NB) != 0)
+    return fail(ErrorKind::usage, "[eval] {}: another process is writing it", results_path);
   if (::ftruncate(::fileno(run.results_.get()), static_cast<off_t>(whole)) != 0)
     return fail(ErrorKind::io, "[eval] {}: {}", results_path, std::strerror(errno));
+  TOME_TRY(keep_lines(timings_path, run.finished_.size()));
   TOME_ASSIGN(run.timings_, open_at_end(timings_path));
   return run;
 }

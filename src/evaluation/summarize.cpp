@@ -59,19 +59,19 @@ std::vector<Cell> cells_of(const std::vector<SampleResult>& results) {
     mean.task = kAllTasks;
     mean.condition = static_cast<Condition>(key.first);
     mean.length = key.second;
-    double variance = 0;  // of a mean of independent means
+    double below = 0, above = 0;  // squared distances: of a mean of independent means
     for (const Cell* cell : of_length) {
-      const double half = (cell->interval.high - cell->interval.low) / 2;
       mean.samples += cell->samples;
       mean.mean += cell->mean;
       mean.chance += cell->chance;
-      variance += half * half;
+      below += (cell->mean - cell->interval.low) * (cell->mean - cell->interval.low);
+      above += (cell->interval.high - cell->mean) * (cell->interval.high - cell->mean);
     }
     const auto count = static_cast<double>(of_length.size());
     mean.mean /= count;
     mean.chance /= count;
-    const double half = std::sqrt(variance) / count;
-    mean.interval = {std::max(0.0, mean.mean - half), std::min(1.0, mean.mean + half)};
+    mean.interval = {std::max(0.0, mean.mean - std::sqrt(below) / count),
+                     std::min(1.0, mean.mean + std::sqrt(above) / count)};
     means.push_back(mean);
   }
   cells.insert(cells.begin(), means.begin(), means.end());
@@ -142,6 +142,13 @@ RunSummary summarize(const StoredRun& run) {
   summary.effective = effective_lengths(answers);
   summary.cue = context_utilization(answers);
   summary.perplexity = perplexity_of(run.results);
+  if (const Json notices = run.settings.value("notices", Json()); notices.is_array())
+    for (const Json& notice : notices)
+      if (notice.is_string()) summary.notices.push_back(notice.get<std::string>());
+  if (const Json count = run.settings.value("sample_count", Json());
+      count.is_number_unsigned() && count.get<std::uint64_t>() > run.results.size())
+    summary.notices.push_back(
+        fmt::format("not finished: {} of {} samples", run.results.size(), count.get<std::uint64_t>()));
   return summary;
 }
 

@@ -82,7 +82,18 @@ TEST_F(Folder, a_run_goes_on_after_its_last_whole_line) {
 }
 
 TEST_F(Folder, refuses_other_settings_and_what_is_no_run_and_names_the_line_of_a_broken_result) {
-  { auto folder = *RunFolder::open(path_, {{"suite", "niah"}, {"seed", 1}}); }
+  {
+    auto folder = *RunFolder::open(path_, {{"suite", "niah"}, {"seed", 1}});
+    const auto second = RunFolder::open(path_, {{"suite", "niah"}, {"seed", 1}});
+    ASSERT_FALSE(second);
+    EXPECT_NE(second.error().message.find("another process is writing it"), std::string::npos)
+        << second.error().message;
+  }
+  { auto other = *RunFolder::open(path_, {{"suite", "niah"}, {"seed", 7}}); }  // nothing is lost yet
+  {
+    auto folder = *RunFolder::open(path_, {{"suite", "niah"}, {"seed", 1}});
+    ASSERT_TRUE(folder.append(answer("a"), {{"id", "a"}}));
+  }
   const auto message = [&](const Json& settings) {
     const auto folder = RunFolder::open(path_, settings);
     return folder ? std::string() : folder.error().message;
@@ -92,13 +103,14 @@ TEST_F(Folder, refuses_other_settings_and_what_is_no_run_and_names_the_line_of_a
   EXPECT_NE(message({{"suite", "niah"}, {"seed", 1}, {"x", 3}}).find("'x' is null, this run has 3"), std::string::npos);
   EXPECT_EQ(message({{"suite", "niah"}, {"seed", 1}}), "");
   write("results.jsonl", to_json(answer("a")).dump() + "\n{\"id\":3}\n");
-  EXPECT_NE(message({{"suite", "niah"}, {"seed", 1}}).find("results.jsonl:2: field 'id' is a number"),
+  EXPECT_NE(message({{"suite", "niah"}, {"seed", 1}}).find("results.jsonl:2: field 'id' is 3, expected a string"),
             std::string::npos)
       << message({{"suite", "niah"}, {"seed", 1}});
   Json no_score = to_json(answer("a"));
   no_score.erase("score");
   write("results.jsonl", no_score.dump() + "\n");
   EXPECT_NE(message({{"suite", "niah"}, {"seed", 1}}).find("results.jsonl:1: no field 'score'"), std::string::npos);
+  write("results.jsonl", to_json(answer("a")).dump() + "\n");
   std::filesystem::remove(file("run.json"));
   EXPECT_NE(message({{"suite", "niah"}, {"seed", 1}}).find("results without a run.json"), std::string::npos);
 }
