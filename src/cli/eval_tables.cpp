@@ -94,11 +94,17 @@ std::string summary_text(const RunSummary& summary) {
   if (!summary.perplexity.empty()) {
     std::vector<std::vector<std::string>> rows{
         {"perplexity", "tokens from", "to", "scored", "nats a token [95 % interval]", "perplexity"}};
-    for (const PerplexityPoint& point : summary.perplexity)
+    const bool by_position_comes_last = summary.perplexity.back().series.starts_with("by position");
+    for (const PerplexityPoint& point : summary.perplexity) {
+      // On a terminal the longest windows only; the report has all.
+      if (by_position_comes_last && point.series.starts_with("by position") &&
+          point.series != summary.perplexity.back().series)
+        continue;
       rows.push_back({point.series, std::to_string(point.first), std::to_string(point.last),
                       std::to_string(point.tokens),
                       fmt::format("{:.4f} [{:.4f}, {:.4f}]", point.nll, point.interval.low, point.interval.high),
                       fmt::format("{:.3f}", std::exp(point.nll))});
+    }
     text += aligned(rows);
   }
   for (const std::string& notice : summary.notices) text += "note: " + notice + "\n";

@@ -6,8 +6,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "evaluation/dataset_sources.h"
-#include "evaluation/ruler_source.h"
+#include "evaluation/sources.h"
 #include "formats/model_file.h"
 
 namespace tome {
@@ -44,30 +43,7 @@ bool read_argument(Arguments& arguments, const std::string& flag, const std::str
   return true;
 }
 
-Result<std::unique_ptr<SampleSource>> make_source(std::string_view suite, const SampleOptions& options) {
-  switch (suite_by_name(suite).value_or(Suite::niah)) {
-    case Suite::ruler:
-      return make_ruler_source(options);
-    case Suite::longbench:
-      return make_longbench_source(options);
-    case Suite::longbench_v2:
-      return make_longbench_v2_source(options);
-    case Suite::infinitebench:
-      return make_infinitebench_source(options);
-    case Suite::bookqa:
-      return make_bookqa_source(options);
-    case Suite::govreport:
-      return make_govreport_source(options);
-    case Suite::qmsum:
-      return make_qmsum_source(options);
-    case Suite::kv_retrieval:
-      return make_kv_retrieval_source(options);
-    default:
-      return fail(ErrorKind::usage, "{}: no suite of these sources", suite);
-  }
-}
-
-Status show(const Arguments& arguments, const std::string& suite, const Tokenizer& tokenizer) {
+Status show(const Arguments& arguments, Suite suite, const Tokenizer& tokenizer) {
   const auto start = std::chrono::steady_clock::now();
   TOME_ASSIGN(const auto source, make_source(suite, arguments.options));
   const auto notices = source->notices();
@@ -103,7 +79,9 @@ Status run(int count, char** words) {
   TOME_ASSIGN(const auto file, open_model_file(words[1]));
   TOME_ASSIGN(const auto tokenizer, Tokenizer::create(file->tokenizer));
   arguments.options.tokenizer = tokenizer.get();
-  return show(arguments, words[2], *tokenizer);
+  const auto suite = suite_by_name(words[2]);
+  if (!suite) return fail(ErrorKind::usage, "'{}': no suite", words[2]);
+  return show(arguments, *suite, *tokenizer);
 }
 
 }  // namespace
