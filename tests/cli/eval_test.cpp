@@ -1,0 +1,84 @@
+// `tome eval` as a user meets it, on a tiny checkpoint.
+#include "cli/run_tome.h"
+
+namespace tome::testing {
+namespace {
+
+class EvalCommand : public TomeCommand {
+ protected:
+  std::vector<std::string> niah(const std::string& out, std::vector<std::string> more = {}) const {
+    std::vector<std::string> words{"eval",
+                                   "niah",
+                                   "-m",
+                                   golden_model("llama-untied"),
+                                   "--lengths",
+                                   "1k",
+                                   "--depths",
+                                   "0,50",
+                                   "--samples",
+                                   "2",
+                                   "--rope-scaling",
+                                   "none",
+                                   "--out",
+                                   (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+};
+
+TEST_F(EvalCommand, a_run_is_written_summed_up_gone_on_with_and_compared) {
+  const Ran ran = run(niah("a"));
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.out.find("number, evidence alone"), std::string::npos) << ran.out;
+  for (const char* name : {"run.json", "results.jsonl", "timings.jsonl", "summary.json", "report.html", "heatmap.svg"})
+    EXPECT_TRUE(std::filesystem::exists(folder_ / "a" / name)) << name;
+  const std::string results = read((folder_ / "a" / "results.jsonl").string());
+  EXPECT_EQ(std::count(results.begin(), results.end(), '\n'), 2 * 2 * 3);
+  const Ran again = run(niah("a", {"--json"}));
+  ASSERT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("going on after 12 of 12 samples"), std::string::npos) << again.err;
+  const auto summary = parse_json(again.out, "standard output");
+  ASSERT_TRUE(summary) << again.out;
+  EXPECT_EQ((*summary)["settings"]["sample_count"], 12);
+  const Ran other = run(niah("a", {"--kv", "f16"}));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("'kv_type' is \"bf16\", this run has \"f16\""), std::string::npos) << other.err;
+  ASSERT_EQ(run(niah("b", {"--kv", "f16"})).code, 0);
+  const Ran compared = run({"eval", "compare", (folder_ / "a").string(), (folder_ / "b").string()});
+  EXPECT_EQ(compared.code, 0) << compared.err;
+  EXPECT_NE(compared.out.find("Not shown to differ"), std::string::npos) << compared.out;
+  const std::string page = (folder_ / "both.html").string();
+  EXPECT_EQ(run({"eval", "report", (folder_ / "a").string(), (folder_ / "b").string(), "-o", page}).code, 0);
+  EXPECT_NE(read(page).find("</html>"), std::string::npos);
+}
+
+TEST_F(EvalCommand, wrong_input_is_one_line) {
+  const std::string model = golden_model("llama-untied"), text = write("short.txt", "the river runs low");
+  expect_failure(run({"eval"}), 2, "expected a suite, score, compare, report or --list");
+  expect_failure(run(niah("a", {"--lengths", "4"})), 2, "--lengths");
+  expect_failure(run({"eval", "niah", "-m", model, "--lengths", "0", "--out", (folder_ / "a").string()}), 2,
+                 "--lengths 0");
+  expect_failure(run({"eval", "niah", "-m", model, "--depths", "half", "--out", (folder_ / "a").string()}), 2,
+                 "--depths 'half'");
+  expect_failure(run({"eval", "niah", "-m", model, "--budget", "soon", "--out", (folder_ / "a").string()}), 2,
+                 "--budget 'soon': expected a time");
+  expect_failure(run({"eval", "perplexity", "-m", model, "--out", (folder_ / "a").string()}), 2,
+                 "expected --data TEXT");
+  expect_failure(
+      run({"eval", "perplexity", "-m", model, "--data", text, "--lengths", "256", "--out", (folder_ / "a").string()}),
+      2, "expected at least the longest length, 256");
+  expect_failure(run({"eval", "longbench", "-m", model, "--data", folder_.string(), "--out", (folder_ / "a").string()}),
+                 2, "longbench");
+  expect_failure(run({"eval", "compare", "/nowhere/a", "/nowhere/b"}), 1, "/nowhere/a/run.json");
+}
+
+TEST_F(EvalCommand, the_list_names_every_suite) {
+  const Ran ran = run({"eval", "--list"});
+  EXPECT_EQ(ran.code, 0);
+  for (const char* suite : {"niah", "ruler", "longbench", "longbench-v2", "infinitebench", "bookqa", "govreport",
+                            "qmsum", "kv-retrieval", "perplexity", "cue"})
+    EXPECT_NE(("\n" + ran.out).find(std::string("\n") + suite + "\n"), std::string::npos) << suite;
+}
+
+}  // namespace
+}  // namespace tome::testing
