@@ -14,8 +14,8 @@ struct Interval {
 Interval wilson_interval(double successes, double trials);
 
 /// Percentile bootstrap of the mean of `values`, whole clusters at a time (samples of one document are not
-/// independent). clusters: [values], or empty: each value its own. One cluster alone: [0, 1] clipped to the values'
-/// possible range is not guessed at: the interval is [min(0, lowest), max(1, highest)].
+/// independent). clusters: [values], or empty: each value its own. One cluster alone says nothing: the interval is
+/// [min(0, lowest), max(1, highest)].
 Interval bootstrap_interval(std::span<const double> values, std::span<const std::string> clusters,
                             std::uint64_t seed = 1, int resamples = 2000);
 

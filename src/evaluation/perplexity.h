@@ -1,11 +1,15 @@
 #pragma once
 // How well a model predicts a text, in four ways. Each window or target is one result line, with sums by position.
 // All lengths score the same tokens, whole windows of the longest length.
-//  disjoint     windows of `length` tokens side by side, each token predicted once, from one token of the window before
-//               on (BOS before the first alone): rolling windows of context 1.
-//  sliding      windows of `length` that move by `stride`; only the last `stride` tokens of each count (all of the
-//  first). by_position  of the disjoint windows, the same sums by position within the window. gain         the same
-//  last 512 tokens of a stretch after contexts of each length: what a longer context is worth.
+//
+// - disjoint: windows of `length` tokens side by side, each token predicted once, from one token of the window before
+//   on (BOS before the first alone): rolling windows of context 1.
+//
+// - sliding: windows of `length` that move by `stride`; the last `stride` tokens of each count, of the first all.
+//
+// - by position: of the disjoint windows, the same sums by position within the window.
+//
+// - gain: the same last 512 tokens of a stretch after contexts of each length: what a longer context is worth.
 #include "evaluation/results.h"
 #include "evaluation/runner.h"
 
