@@ -24,18 +24,29 @@ TOME_INLINE float block_codes(f32x16 first, f32x16 second, float total, float mo
   return largest * (1.0f / most) + 0.0f * total;
 }
 
-/// One input in 16 bits.
+/// One input in 16 bits. Split, the 16 codes of even number come first of each 32, then the odd ones: the bytes of a
+/// weight's codes become 16-bit integers by a mask and a shift of their words, without crossing lanes.
 struct InputCodes {
   alignas(32) std::int16_t codes[kBlockDotColumns];
-  alignas(32) float scale[kBlockDotColumns / 32];
-  alignas(32) float sum[kBlockDotColumns / 32];  ///< of the fp32 values
+  alignas(32) float scale[kBlockDotColumns / 32 + 8];  ///< eight zeros behind the last
+  alignas(32) float sum[kBlockDotColumns / 32 + 8];    ///< of the fp32 values
 
-  void take(const float* x, int k) {
-    for (int part = 0; part < k / 32; ++part, x += 32) {
+  void take(const float* x, int k, bool split) {
+    const int parts = k / 32;
+    for (int part = 0; part < parts; ++part, x += 32) {
       const f32x16 first = load(x), second = load(x + 16);
       sum[part] = sum_lanes(first + second);
-      scale[part] = block_codes(first, second, sum[part], kMostInputCode, codes + part * 32);
+      std::int16_t* to = codes + part * 32;
+      scale[part] = block_codes(first, second, sum[part], kMostInputCode, to);
+      if (!split) continue;
+      const __m256i low = at(*this, part * 32), high = at(*this, part * 32 + 16);
+      const __m256i even = _mm256_packs_epi32(_mm256_srai_epi32(_mm256_slli_epi32(low, 16), 16),
+                                              _mm256_srai_epi32(_mm256_slli_epi32(high, 16), 16));
+      const __m256i odd = _mm256_packs_epi32(_mm256_srai_epi32(low, 16), _mm256_srai_epi32(high, 16));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(even, 0xd8));
+      _mm256_store_si256(reinterpret_cast<__m256i*>(to + 16), _mm256_permute4x64_epi64(odd, 0xd8));
     }
+    for (int part = parts; part < parts + 8; ++part) scale[part] = sum[part] = 0.0f;
   }
   TOME_INLINE __m256i at(const InputCodes& from, int index) {
     return _mm256_load_si256(reinterpret_cast<const __m256i*>(from.codes + index));
@@ -55,69 +66,56 @@ TOME_INLINE std::uint32_t word_at(const std::byte* from) {
   return word;
 }
 TOME_INLINE Codes32 widen_unsigned(__m256i bytes) {
-  return {_mm256_cvtepu8_epi16(_mm256_castsi256_si128(bytes)),
-          _mm256_cvtepu8_epi16(_mm256_extracti128_si256(bytes, 1))};
+  return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
 }
 TOME_INLINE Codes32 widen_signed(__m256i bytes) {
-  return {_mm256_cvtepi8_epi16(_mm256_castsi256_si128(bytes)),
-          _mm256_cvtepi8_epi16(_mm256_extracti128_si256(bytes, 1))};
+  return {_mm256_srai_epi16(_mm256_slli_epi16(bytes, 8), 8), _mm256_srai_epi16(bytes, 8)};
 }
-/// 16 bytes of two nibbles: the lower ones are the first 16 codes.
-TOME_INLINE Codes32 nibbles(const std::byte* from) {
-  const __m256i both = _mm256_cvtepu8_epi16(bytes16(from));
-  return {_mm256_and_si256(both, _mm256_set1_epi16(15)), _mm256_srli_epi16(both, 4)};
+/// 16 bytes of two nibbles as 32 bytes: the lower nibbles are the first 16.
+TOME_INLINE __m256i nibbles(const std::byte* from) {
+  const __m256i both =
+      _mm256_srlv_epi32(_mm256_broadcastsi128_si256(bytes16(from)), _mm256_setr_epi32(0, 0, 0, 0, 4, 4, 4, 4));
+  return _mm256_and_si256(both, _mm256_set1_epi8(15));
 }
 /// The same with a fifth bit each: bit i of `high` belongs to code i.
-TOME_INLINE Codes32 five_bits(const std::byte* from, std::uint32_t high) {
-  const __m128i low = bytes16(from);
-  const __m256i four = _mm256_and_si256(_mm256_set_m128i(_mm_srli_epi16(low, 4), low), _mm256_set1_epi8(15));
+TOME_INLINE __m256i five_bits(const std::byte* from, std::uint32_t high) {
   const __m256i spread =
       _mm256_shuffle_epi8(_mm256_set1_epi32(static_cast<int>(high)),
                           _mm256_setr_epi64x(0, 0x0101010101010101, 0x0202020202020202, 0x0303030303030303));
   const __m256i bit = _mm256_set1_epi64x(static_cast<long long>(0x8040201008040201u));
   const __m256i set = _mm256_cmpeq_epi8(_mm256_and_si256(spread, bit), bit);
-  return widen_unsigned(_mm256_or_si256(four, _mm256_and_si256(set, _mm256_set1_epi8(16))));
+  return _mm256_or_si256(nibbles(from), _mm256_and_si256(set, _mm256_set1_epi8(16)));
 }
 
-/// A block of 32: its codes, and dot = scale · Σ codes · x + least · Σ x.
+/// A block of 32: its codes, its scale in its first two bytes, and dot = scale · Σ codes · x + least · Σ x, where least
+/// is `offset` times the scale, or the block's minimum in the next two bytes.
 template <DType type>
 struct Block32 {};
 template <>
-struct Block32<DType::q8_0> {
-  static constexpr int bytes = 34;
-  static constexpr bool has_least = false;
-  TOME_INLINE Codes32 codes(const std::byte* b) {
-    return {_mm256_cvtepi8_epi16(bytes16(b + 2)), _mm256_cvtepi8_epi16(bytes16(b + 18))};
-  }
-  TOME_INLINE float least(const std::byte*, float) { return 0.0f; }
-};
-template <>
 struct Block32<DType::q4_0> {
   static constexpr int bytes = 18;
-  static constexpr bool has_least = true;
-  TOME_INLINE Codes32 codes(const std::byte* b) { return nibbles(b + 2); }
-  TOME_INLINE float least(const std::byte*, float scale) { return -8.0f * scale; }
+  static constexpr bool has_minimum = false;
+  static constexpr float offset = -8.0f;
+  TOME_INLINE Codes32 codes(const std::byte* b) { return widen_unsigned(nibbles(b + 2)); }
 };
 template <>
 struct Block32<DType::q4_1> {
   static constexpr int bytes = 20;
-  static constexpr bool has_least = true;
-  TOME_INLINE Codes32 codes(const std::byte* b) { return nibbles(b + 4); }
-  TOME_INLINE float least(const std::byte* b, float) { return half_at(b + 2); }
+  static constexpr bool has_minimum = true;
+  TOME_INLINE Codes32 codes(const std::byte* b) { return widen_unsigned(nibbles(b + 4)); }
 };
 template <>
 struct Block32<DType::q5_0> {
   static constexpr int bytes = 22;
-  static constexpr bool has_least = true;
-  TOME_INLINE Codes32 codes(const std::byte* b) { return five_bits(b + 6, word_at(b + 2)); }
-  TOME_INLINE float least(const std::byte*, float scale) { return -16.0f * scale; }
+  static constexpr bool has_minimum = false;
+  static constexpr float offset = -16.0f;
+  TOME_INLINE Codes32 codes(const std::byte* b) { return widen_unsigned(five_bits(b + 6, word_at(b + 2))); }
 };
 template <>
 struct Block32<DType::q5_1> {
   static constexpr int bytes = 24;
-  static constexpr bool has_least = true;
-  TOME_INLINE Codes32 codes(const std::byte* b) { return five_bits(b + 8, word_at(b + 4)); }
-  TOME_INLINE float least(const std::byte* b, float) { return half_at(b + 2); }
+  static constexpr bool has_minimum = true;
+  TOME_INLINE Codes32 codes(const std::byte* b) { return widen_unsigned(five_bits(b + 8, word_at(b + 4))); }
 };
 
 /// Σ codes · x of 32, as fp32 sums of four.
@@ -127,25 +125,74 @@ TOME_INLINE __m256 code_products(const Codes32& c, const InputCodes& x, int inde
 }
 TOME_INLINE float sum_of(__m256 v) { return sum_lanes(f32x16{v, _mm256_setzero_ps()}); }
 
+/// The 16-bit floats at `from`, `from + stride`, …: `count` of them, then zeros.
+template <int count>
+TOME_INLINE __m256 halves(const std::byte* from, int stride) {
+  const auto half = [&](int i) __attribute__((always_inline)) {
+    std::uint16_t bits = 0;
+    if (i < count) __builtin_memcpy(&bits, from + i * stride, 2);
+    return static_cast<short>(bits);
+  };
+  return _mm256_cvtph_ps(_mm_setr_epi16(half(0), half(1), half(2), half(3), half(4), half(5), half(6), half(7)));
+}
+
+/// One row: its sums with each input.
 template <DType type, int vectors>
-TOME_INLINE void block_dot_row(const std::byte* block, int k, const InputCodes* inputs, float* sums) {
+struct BlockDotRow {
   using Block = Block32<type>;
-  __m256 total[vectors];
-  float least[vectors];
-  for (int v = 0; v < vectors; ++v) {
-    total[v] = _mm256_setzero_ps();
-    least[v] = 0.0f;
-  }
-  for (int part = 0; part < k / 32; ++part, block += Block::bytes) {
-    const Codes32 codes = Block::codes(block);
-    const float scale = half_at(block);
+  const InputCodes* inputs;
+  __m256 total[vectors], least[vectors];
+
+  /// `count` blocks (at most eight), the first of them number `part` of the row.
+  template <int count>
+  TOME_INLINE void add(BlockDotRow& row, const std::byte* block, int part) {
+    alignas(32) float scales[vectors][8];
+    const __m256 scale = halves<count>(block, Block::bytes);
     for (int v = 0; v < vectors; ++v) {
-      total[v] = _mm256_fmadd_ps(code_products(codes, inputs[v], part * 32),
-                                 _mm256_set1_ps(scale * inputs[v].scale[part]), total[v]);
-      if constexpr (Block::has_least) least[v] += Block::least(block, scale) * inputs[v].sum[part];
+      _mm256_store_ps(scales[v], _mm256_mul_ps(scale, _mm256_loadu_ps(row.inputs[v].scale + part)));
+      const __m256 sum = _mm256_loadu_ps(row.inputs[v].sum + part);
+      if constexpr (Block::has_minimum)
+        row.least[v] = _mm256_fmadd_ps(halves<count>(block + 2, Block::bytes), sum, row.least[v]);
+      else if constexpr (Block::offset != 0.0f)
+        row.least[v] = _mm256_fmadd_ps(_mm256_mul_ps(scale, _mm256_set1_ps(Block::offset)), sum, row.least[v]);
+    }
+#pragma GCC unroll 8
+    for (int at = 0; at < count; ++at) {
+      const Codes32 codes = Block::codes(block + at * Block::bytes);
+      for (int v = 0; v < vectors; ++v)
+        row.total[v] = _mm256_fmadd_ps(code_products(codes, row.inputs[v], (part + at) * 32),
+                                       _mm256_set1_ps(scales[v][at]), row.total[v]);
     }
   }
-  for (int v = 0; v < vectors; ++v) sums[v] = sum_of(total[v]) + least[v];
+};
+
+template <DType type, int vectors>
+TOME_INLINE void block_dot_row(const std::byte* block, int k, const InputCodes* inputs, float* sums) {
+  using Row = BlockDotRow<type, vectors>;
+  Row row;
+  row.inputs = inputs;
+  for (int v = 0; v < vectors; ++v) row.total[v] = row.least[v] = _mm256_setzero_ps();
+  const int parts = k / 32, bytes = Block32<type>::bytes;
+  int part = 0;
+  for (; part + 8 <= parts; part += 8) Row::template add<8>(row, block + part * bytes, part);
+  for (; part + 4 <= parts; part += 4) Row::template add<4>(row, block + part * bytes, part);
+  for (; part < parts; ++part) Row::template add<1>(row, block + part * bytes, part);
+  for (int v = 0; v < vectors; ++v) sums[v] = sum_of(_mm256_add_ps(row.total[v], row.least[v]));
+}
+
+/// q8_0, whose inputs are not split: bytes that lie in memory are widened as they are loaded.
+template <int vectors>
+TOME_INLINE void q8_0_row(const std::byte* block, int k, const InputCodes* inputs, float* sums) {
+  __m256 total[vectors];
+  for (int v = 0; v < vectors; ++v) total[v] = _mm256_setzero_ps();
+  for (int part = 0; part < k / 32; ++part, block += 34) {
+    const Codes32 codes = {_mm256_cvtepi8_epi16(bytes16(block + 2)), _mm256_cvtepi8_epi16(bytes16(block + 18))};
+    const float scale = half_at(block);
+    for (int v = 0; v < vectors; ++v)
+      total[v] = _mm256_fmadd_ps(code_products(codes, inputs[v], part * 32),
+                                 _mm256_set1_ps(scale * inputs[v].scale[part]), total[v]);
+  }
+  for (int v = 0; v < vectors; ++v) sums[v] = sum_of(total[v]);
 }
 
 /// The eight 6-bit scales and minima of a super-block of 256, times d and dmin.
@@ -229,12 +276,9 @@ TOME_INLINE void q6_k_row(const std::byte* block, int k, const InputCodes* input
         const int part = half * 8 + quarter * 2;
         for (int v = 0; v < vectors; ++v) {
           const int index = super * 256 + part * 16;
-          total[v] =
-              _mm256_fmadd_ps(_mm256_cvtepi32_ps(_mm256_madd_epi16(codes.first, InputCodes::at(inputs[v], index))),
-                              _mm256_set1_ps(scales[v][part]), total[v]);
-          total[v] = _mm256_fmadd_ps(
-              _mm256_cvtepi32_ps(_mm256_madd_epi16(codes.second, InputCodes::at(inputs[v], index + 16))),
-              _mm256_set1_ps(scales[v][part + 1]), total[v]);
+          // The lower lane holds codes 0 … 15, the upper one 16 … 31: a part each.
+          const __m256 both = _mm256_set_m128(_mm_set1_ps(scales[v][part + 1]), _mm_set1_ps(scales[v][part]));
+          total[v] = _mm256_fmadd_ps(code_products(codes, inputs[v], index), both, total[v]);
         }
       }
     }
@@ -246,7 +290,8 @@ TOME_INLINE void q6_k_row(const std::byte* block, int k, const InputCodes* input
 template <DType type, int vectors>
 static void block_dots(const RowDot& dot, int vector) {
   InputCodes inputs[vectors];
-  for (int v = 0; v < vectors; ++v) inputs[v].take(dot.x + static_cast<std::size_t>(vector + v) * dot.x_stride, dot.k);
+  for (int v = 0; v < vectors; ++v)
+    inputs[v].take(dot.x + static_cast<std::size_t>(vector + v) * dot.x_stride, dot.k, type != DType::q8_0);
   const std::byte* from = dot.rows;
   for (int row = 0; row < dot.row_count; ++row, from += dot.row_stride) {
     float sums[vectors];
@@ -254,6 +299,8 @@ static void block_dots(const RowDot& dot, int vector) {
       scaled_superblock_row<type, vectors>(from, dot.k, inputs, sums);
     else if constexpr (type == DType::q6_k)
       q6_k_row<vectors>(from, dot.k, inputs, sums);
+    else if constexpr (type == DType::q8_0)
+      q8_0_row<vectors>(from, dot.k, inputs, sums);
     else
       block_dot_row<type, vectors>(from, dot.k, inputs, sums);
     for (int v = 0; v < vectors; ++v)
