@@ -6,7 +6,8 @@
 
 llama.cpp runs at its best: flash attention on and off, ubatch 512 and 2048, on the packaged file and on a Q8_0 file of
 the same weights (made here) are each tried once at --choose-at tokens (the first context length), and the fastest for
-prefill and the fastest for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length; where
+prefill and the fastest for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length (once from
+--once-from on); where
 both settings were run, the faster one counts. --svg draws the medians over the lengths. Each run is a process of its
 own, whose peak resident memory is read from the kernel. Both sides take in the same number of tokens and decode the same
 number, without sampling. Use a quiet machine: the load average is written down with the figures.
@@ -230,6 +231,8 @@ def compare(arguments):
                                           "runs": []}
         for round_number in range(arguments.rounds):
             for context in arguments.contexts:
+                if round_number > 0 and arguments.once_from and context >= arguments.once_from:
+                    continue
                 for setting in sorted(set(settings.values())):
                     form, flash, ubatch = setting
                     figures = run_llama(arguments, files[form], flash, ubatch, context)
@@ -360,6 +363,7 @@ def main():
     parser.add_argument("--decode", type=int, default=64, help="tokens decoded after the prefill")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--once-from", type=int, metavar="TOKENS", help="one round at lengths from this one on")
     parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="for the Q8_0 files")
     parser.add_argument("--no-q8_0", action="store_true", help="the packaged file only")
