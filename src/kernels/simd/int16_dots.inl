@@ -176,7 +176,8 @@ TOME_INLINE void block_dot_row(const std::byte* block, int k, const InputCodes* 
   int part = 0;
   for (; part + 8 <= parts; part += 8) Row::template add<8>(row, block + part * bytes, part);
   for (; part + 4 <= parts; part += 4) Row::template add<4>(row, block + part * bytes, part);
-  for (; part < parts; ++part) Row::template add<1>(row, block + part * bytes, part);
+  for (; part + 2 <= parts; part += 2) Row::template add<2>(row, block + part * bytes, part);
+  if (part < parts) Row::template add<1>(row, block + part * bytes, part);
   for (int v = 0; v < vectors; ++v) sums[v] = sum_of(_mm256_add_ps(row.total[v], row.least[v]));
 }
 

@@ -1,0 +1,299 @@
+// Softmax tiles, attention steps and cache pages, against their plain-loop twins.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/reference/reference_kernels.h"
+#include "kernels/twins.h"
+
+namespace tome::kernels {
+namespace {
+
+void compare_softmax(void (*softmax)(const SoftmaxTile&), Isa isa) {
+  constexpr double tolerance = 1e-5;
+  Rng rng(2);
+  for (const int rows : {1, 3, 17}) {
+    for (const int keys : {16, 64, 192, 256}) {
+      constexpr int columns = 64;
+      const auto n = static_cast<std::size_t>(rows);
+      std::vector<float> output(n * columns), highest(n, -kInfinity), sum(n, 0.0f);
+      fill(rng, output.data(), output.size());
+      std::vector<float> output2 = output, highest2 = highest, sum2 = sum;
+      for (int step = 0; step < 4; ++step) {
+        std::vector<float> scores(n * static_cast<std::size_t>(keys));
+        fill(rng, scores.data(), scores.size());
+        for (float& score : scores) score *= static_cast<float>(1 + step * 20);  // forces rescales and deep underflow
+        for (int row = 0; row < rows; ++row)
+          for (int key = 0; key < keys; ++key)
+            if ((step == 1 && row % 2 == 0) || (key * 7 + row) % 5 == 0)
+              scores[static_cast<std::size_t>(row * keys + key)] = -kInfinity;
+        std::vector<float> p(scores.size()), p2(scores.size());
+        const auto stride = static_cast<std::size_t>(keys);
+        softmax({scores.data(), stride, rows, keys, highest.data(), sum.data(), output.data(), columns, columns,
+                 p.data(), stride});
+        reference::softmax_tile_f32({scores.data(), stride, rows, keys, highest2.data(), sum2.data(), output2.data(),
+                                     columns, columns, p2.data(), stride});
+        for (std::size_t i = 0; i < p.size(); ++i)
+          ASSERT_NEAR(p[i], p2[i], tolerance * (1.0 + std::fabs(p2[i]))) << isa_name(isa) << " step " << step;
+        for (std::size_t i = 0; i < n; ++i) {
+          ASSERT_EQ(highest[i], highest2[i]);
+          ASSERT_NEAR(sum[i], sum2[i], tolerance * (1.0 + sum2[i]));
+        }
+        for (std::size_t i = 0; i < output.size(); ++i)
+          ASSERT_NEAR(output[i], output2[i], 1e-5 * (1.0 + std::fabs(output2[i])));
+      }
+    }
+  }
+}
+
+TEST(AttentionTwins, online_softmax_agrees_with_masks_rescales_and_rows_that_see_nothing) {
+  for (const Isa isa : sets()) compare_softmax(kernel_table(isa).softmax_tile_f32, isa);
+}
+
+/// What a tile's rows have after a few steps, normalised: output / Σ sum and the LSE in base 2.
+struct StepResult {
+  std::vector<float> output;
+  std::vector<double> lse;
+};
+
+struct StepCase {
+  int rows, dims;
+  float spread;  ///< of the scores
+  bool masked;
+  bool int8 = false, q8 = false;
+};
+
+StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
+  constexpr int steps = 3, pages = kStepPages;
+  constexpr std::size_t panel = 64 * 64;
+  const auto rows = static_cast<std::size_t>(c.rows), dims = static_cast<std::size_t>(c.dims);
+  const std::size_t panels = (dims + 63) / 64, columns = panels * 64;
+  Rng rng(11);
+  const auto make = [&](std::size_t count) {
+    Offset<std::uint16_t> values(count, 2);
+    fill(rng, values.data, count);
+    return values;
+  };
+  std::vector<float> output(rows * columns, 0.0f), reference(rows, -kInfinity), sum(rows * 16, 0.0f);
+  std::vector<float> queries32(rows * dims);
+  fill(rng, queries32.data(), queries32.size());
+  std::vector<std::uint16_t> queries(queries32.size());
+  for (std::size_t i = 0; i < queries.size(); ++i)
+    queries[i] = f32_to_bf16(queries32[i] * c.spread / std::sqrt(static_cast<float>(dims)));
+  const std::size_t blocks = dims / 32;
+  std::vector<std::int8_t> queries_8(rows * dims);
+  std::vector<std::int32_t> offsets(rows * blocks, 0);
+  std::vector<float> query_scales(rows);
+  for (std::size_t row = 0; c.int8 && row < rows; ++row) {
+    query_scales[row] = c.spread / (70.0f * std::sqrt(static_cast<float>(dims)));
+    for (std::size_t dim = 0; dim < dims; ++dim) {
+      queries_8[row * dims + dim] = static_cast<std::int8_t>(static_cast<int>(rng.next() % 255) - 127);
+      offsets[row * blocks + dim / 32] -= 128 * queries_8[row * dims + dim];
+    }
+  }
+  for (int step = 0; step < steps; ++step) {
+    const int count = step == 1 ? pages - 1 : pages;
+    std::vector<std::vector<std::byte>> codes(pages);
+    std::vector<std::vector<float>> scales(pages);
+    const std::byte* code_pointers[pages];
+    const float* scale_pointers[pages];
+    std::vector<std::vector<std::byte>> value_codes(pages);
+    const std::byte* value_code_pointers[pages];
+    for (std::size_t page = 0; c.q8 && page < pages; ++page) {
+      for (std::size_t i = 0; i < panels; ++i) {
+        for (std::size_t code = 0; code < panel; ++code)
+          value_codes[page].push_back(static_cast<std::byte>(rng.next() % 255 + 129));
+        for (std::size_t scale = 0; scale < 128; ++scale) {
+          const std::uint16_t bits = f32_to_f16(static_cast<float>(rng.uniform()) / 70.0f);
+          value_codes[page].push_back(static_cast<std::byte>(bits & 255));
+          value_codes[page].push_back(static_cast<std::byte>(bits >> 8));
+        }
+      }
+      value_code_pointers[page] = value_codes[page].data();
+    }
+    for (std::size_t page = 0; (c.int8 || c.q8) && page < pages; ++page) {
+      for (std::size_t i = 0; i < dims * 64; ++i) codes[page].push_back(static_cast<std::byte>(1 + rng.next() % 255));
+      for (std::size_t i = 0; i < blocks * 64; ++i) scales[page].push_back(static_cast<float>(rng.uniform()) / 70.0f);
+      code_pointers[page] = codes[page].data();
+      scale_pointers[page] = scales[page].data();
+    }
+    std::vector<Offset<std::uint16_t>> keys, values;
+    std::vector<std::uint64_t> words(rows * pages);
+    const std::uint16_t *key_pointers[pages], *value_pointers[pages];
+    const std::uint64_t* visible[pages];
+    keys.reserve(pages);
+    values.reserve(pages);
+    for (int page = 0; page < count; ++page) {
+      keys.push_back(make(64 * dims));
+      values.push_back(make(panels * panel));
+      const auto at = static_cast<std::size_t>(page);
+      key_pointers[page] = keys[at].data;
+      value_pointers[page] = values[at].data;
+      visible[page] = nullptr;
+      if (!c.masked || (step + page) % 3 == 2) continue;
+      visible[page] = words.data() + at * rows;
+      for (std::size_t row = 0; row < rows; ++row) {
+        const std::uint64_t some = rng.next() & rng.next();
+        words[at * rows + row] = (row + at) % 4 == 0 ? 0 : some;
+      }
+      // What nobody sees may be anything as a key.
+      std::uint64_t seen = 0;
+      for (std::size_t row = 0; row < rows; ++row) seen |= words[at * rows + row];
+      for (std::size_t key = 0; key < 64; ++key)
+        if ((seen >> key & 1) == 0)
+          for (std::size_t dim = 0; dim < dims; ++dim) keys[at].data[(dim / 2 * 64 + key) * 2 + dim % 2] = 0x7fc0;
+    }
+    const std::byte *keys_ahead[pages], *values_ahead[pages];
+    for (int page = 0; page < count; ++page) {
+      keys_ahead[page] = reinterpret_cast<const std::byte*>(key_pointers[page]);
+      values_ahead[page] = page % 2 == 0 ? nullptr : reinterpret_cast<const std::byte*>(value_pointers[page]);
+    }
+    kernel({.queries = queries.data(),
+            .rows = c.rows,
+            .dims = c.dims,
+            .pages = count,
+            .keys = key_pointers,
+            .queries_8 = queries_8.data(),
+            .query_scales = query_scales.data(),
+            .query_offsets = offsets.data(),
+            .keys_8 = code_pointers,
+            .key_scales = scale_pointers,
+            .values_8 = value_code_pointers,
+            .values = value_pointers,
+            .value_panels = static_cast<int>(panels),
+            .visible = visible,
+            .keys_ahead = keys_ahead,
+            .values_ahead = values_ahead,
+            .pages_ahead = count,
+            .output = output.data(),
+            .reference = reference.data(),
+            .sum = sum.data()});
+  }
+  StepResult result;
+  for (std::size_t row = 0; row < rows; ++row) {
+    double total = 0;
+    for (std::size_t lane = 0; lane < 16; ++lane) total += static_cast<double>(sum[row * 16 + lane]);
+    result.lse.push_back(static_cast<double>(reference[row]) + std::log2(total));
+    for (std::size_t column = 0; column < columns; ++column)
+      result.output.push_back(
+          total > 0 ? static_cast<float>(static_cast<double>(output[row * columns + column]) / total) : 0.0f);
+  }
+  return result;
+}
+
+TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_outgrow_their_reference) {
+  for (const Isa isa : sets()) {
+    if (kernel_table(isa).attention_step_bf16 == reference::attention_step_bf16) continue;
+    for (const int rows : {1, 2, 3, 4, 5, 6, 7, 12, 17}) {
+      for (const int dims : {32, 64, 80, 96, 128, 256}) {
+        for (const float spread : {1.0f, 6.0f, 60.0f, 2000.0f}) {
+          for (int form = 0; form < 6; ++form) {
+            const StepCase c{rows, dims, spread, form % 2 == 1, form / 2 == 1, form / 2 == 2};
+            const KernelTable& table = kernel_table(isa);
+            if ((c.int8 || c.q8) && dims % 32 != 0) continue;
+            const auto step = c.int8 ? table.attention_step_int8
+                              : c.q8 ? table.attention_step_q8
+                                     : table.attention_step_bf16,
+                       plain = c.int8 ? reference::attention_step_int8
+                               : c.q8 ? reference::attention_step_q8
+                                      : reference::attention_step_bf16;
+            if (step == nullptr || step == plain) continue;
+            const StepResult got = take_steps(step, c), want = take_steps(plain, c);
+            // Large scores: fp32 sums of different order differ by 1e-6 of them, and one probability in many is rounded
+            // to bf16 the other way.
+            const double score_error = 8e-6 * static_cast<double>(spread), rounding = 3.6e-2;
+            for (std::size_t row = 0; row < want.lse.size(); ++row) {
+              if (std::isinf(want.lse[row]))
+                ASSERT_EQ(got.lse[row], want.lse[row]);
+              else
+                ASSERT_NEAR(got.lse[row], want.lse[row], 1.2e-2 + score_error)
+                    << isa_name(isa) << " rows " << rows << " dims " << dims << " spread " << spread;
+            }
+            for (std::size_t i = 0; i < want.output.size(); ++i)
+              ASSERT_NEAR(got.output[i], want.output[i], rounding + score_error)
+                  << isa_name(isa) << " rows " << rows << " dims " << dims << " spread " << spread;
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionTwins, a_score_that_is_not_a_number_is_not_lost) {
+  for (const Isa isa : sets()) {
+    constexpr int rows = 6, dims = 64;
+    std::vector<std::uint16_t> queries(rows * dims, f32_to_bf16(0.5f)), keys(64 * dims, f32_to_bf16(0.5f)),
+        values(64 * 64, f32_to_bf16(1.0f));
+    std::vector<float> output(rows * 64, 0.0f), reference(rows, -kInfinity), sum(rows * 16, 0.0f);
+    for (int step = 0; step < 3; ++step) {
+      if (step == 1) keys[40] = 0x7fc0;
+      const std::uint16_t *key = keys.data(), *value = values.data();
+      const std::uint64_t* visible = nullptr;
+      kernel_table(isa).attention_step_bf16({.queries = queries.data(),
+                                             .rows = rows,
+                                             .dims = dims,
+                                             .pages = 1,
+                                             .keys = &key,
+                                             .values = &value,
+                                             .value_panels = 1,
+                                             .visible = &visible,
+                                             .output = output.data(),
+                                             .reference = reference.data(),
+                                             .sum = sum.data()});
+      float total = 0;
+      for (int lane = 0; lane < 16; ++lane) total += sum[static_cast<std::size_t>(lane)];
+      EXPECT_EQ(std::isnan(total), step > 0) << isa_name(isa);
+    }
+  }
+}
+
+TEST(AttentionTwins, pages_of_4_8_and_16_bits_become_the_same_panels) {
+  Rng rng(21);
+  const auto bytes = [&](std::size_t codes, std::size_t scales) {
+    std::vector<std::byte> page(codes + scales * 2);
+    for (std::size_t i = 0; i < codes; ++i) page[i] = static_cast<std::byte>(rng.next());
+    for (std::size_t i = 0; i < scales; ++i) {
+      const std::uint16_t scale = f32_to_f16(normal(rng) * 0.01f);
+      std::memcpy(page.data() + codes + i * 2, &scale, 2);
+    }
+    return page;
+  };
+  for (const Isa isa : sets()) {
+    const KernelTable& table = kernel_table(isa);
+    for (const int dims : {32, 64, 96, 256}) {
+      const auto n = static_cast<std::size_t>(dims) * 64;
+      const std::vector<std::byte> keys = bytes(n, n / 32);
+      Offset<std::uint16_t> got(n, 1);
+      std::vector<std::uint16_t> want(n);
+      table.unpack_q8_keys(keys.data(), dims, got.data);
+      reference::unpack_q8_keys(keys.data(), dims, want.data());
+      for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << dims << " " << i;
+      const std::vector<std::byte> half_bytes = bytes(n / 2, n / 32);
+      table.unpack_q4_keys(half_bytes.data(), dims, got.data);
+      reference::unpack_q4_keys(half_bytes.data(), dims, want.data());
+      for (std::size_t i = 0; i < n; ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << dims << " " << i;
+    }
+    const std::vector<std::byte> values = bytes(64 * 64, 128);
+    Offset<std::uint16_t> got(64 * 64, 3);
+    std::vector<std::uint16_t> want(64 * 64);
+    table.unpack_q8_values(values.data(), got.data);
+    reference::unpack_q8_values(values.data(), want.data());
+    for (std::size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << i;
+    const std::vector<std::byte> half_bytes = bytes(64 * 32, 128);
+    table.unpack_q4_values(half_bytes.data(), got.data);
+    reference::unpack_q4_values(half_bytes.data(), want.data());
+    for (std::size_t i = 0; i < want.size(); ++i) ASSERT_EQ(got.data[i], want[i]) << isa_name(isa) << " " << i;
+    for (const std::size_t count : {1u, 31u, 32u, 100u}) {
+      Offset<std::uint16_t> halves(count, 1), converted(count, 5);
+      for (std::size_t i = 0; i < count; ++i) halves.data[i] = f32_to_f16(normal(rng));
+      table.f16_to_bf16(halves.data, count, converted.data);
+      for (std::size_t i = 0; i < count; ++i)
+        ASSERT_EQ(converted.data[i], f32_to_bf16(f16_to_f32(halves.data[i]))) << isa_name(isa) << " " << count;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace tome::kernels

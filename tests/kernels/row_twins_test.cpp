@@ -1,0 +1,86 @@
+// Unpacked weight rows and their dot products, against their plain-loop twins.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "kernels/reference/reference_kernels.h"
+#include "kernels/twins.h"
+
+namespace tome::kernels {
+namespace {
+
+TEST(RowTwins, unpacking_agrees_for_every_weight_type) {
+  Rng rng(3);
+  for (const DType type : kWeightTypes) {
+    for (const std::uint64_t count : {256u, 768u}) {
+      const auto row = random_row(rng, type, count);
+      std::vector<float> want(count), got(count);
+      reference::dequantize_row(type, row.data(), count, want.data());
+      for (const Isa isa : sets()) {
+        kernel_table(isa).dequantize_row(type, row.data(), count, got.data());
+        for (std::uint64_t i = 0; i < count; ++i)
+          ASSERT_NEAR(got[i], want[i], 1e-6 + 1e-6 * std::fabs(want[i]))
+              << dtype_name(type) << " " << isa_name(isa) << " at " << i;
+      }
+    }
+  }
+}
+
+/// Rows of k values: every number of them and of inputs.
+void compare_row_dots(DType type, std::size_t k) {
+  Rng rng(4 + k);
+  constexpr std::size_t most = 7, inputs = 8, stride_out = 9;
+  const std::size_t stride = row_bytes(type, k), stride_x = k + 3;
+  std::vector<std::byte> rows;
+  for (std::size_t row = 0; row < most; ++row) {
+    const auto one = random_row(rng, type, k);
+    rows.insert(rows.end(), one.begin(), one.end());
+  }
+  std::vector<float> x(inputs * stride_x);
+  fill(rng, x.data(), x.size());
+  // What inputs of 16 bits (AVX2) may change: half a step of each block of 32 times its weights.
+  std::vector<double> rounding(inputs * stride_out, 0.0);
+  for (std::size_t vector = 0; vector < inputs; ++vector)
+    for (std::size_t row = 0; row < most; ++row) {
+      std::vector<float> weights(k);
+      reference::dequantize_row(type, rows.data() + row * stride, k, weights.data());
+      for (std::size_t block = 0; block < k; block += 32) {
+        double largest = 0, weight = 0;
+        for (std::size_t i = block; i < block + 32; ++i) {
+          largest = std::max(largest, std::fabs(static_cast<double>(x[vector * stride_x + i])));
+          weight += std::fabs(static_cast<double>(weights[i]));
+        }
+        rounding[vector * stride_out + row] += largest / 65534 * weight;
+      }
+    }
+  const bool blocks = type != DType::f32 && type != DType::f16 && type != DType::bf16;
+  for (const Isa isa : sets())
+    for (int count = 1; count <= static_cast<int>(most); ++count)
+      for (int vectors = 1; vectors <= static_cast<int>(inputs); ++vectors) {
+        std::vector<float> got(inputs * stride_out, NAN), want(inputs * stride_out, NAN);
+        RowDot dot{type,     rows.data(), stride,  count,       static_cast<int>(k),
+                   x.data(), stride_x,    vectors, want.data(), stride_out};
+        reference::row_dot(dot);
+        dot.out = got.data();
+        kernel_table(isa).row_dot(dot);
+        for (std::size_t i = 0; i < got.size(); ++i) {
+          if (std::isnan(want[i]))
+            ASSERT_TRUE(std::isnan(got[i])) << "wrote past its rows";
+          else
+            ASSERT_NEAR(got[i], want[i],
+                        1e-4 * (1 + std::fabs(want[i])) + (blocks && isa == Isa::avx2 ? rounding[i] : 0.0))
+                << dtype_name(type) << " " << isa_name(isa) << " k " << k;
+        }
+      }
+}
+
+TEST(RowTwins, dots_agree_for_every_weight_type_row_length_and_any_number_of_rows_and_vectors) {
+  for (const DType type : kWeightTypes)
+    for (const std::size_t k : {32u, 96u, 128u, 256u, 352u, 512u, 640u})  // blocks by eight, by four and one by one
+      if (k % dtype_info(type)->block_size == 0) compare_row_dots(type, k);
+}
+
+}  // namespace
+}  // namespace tome::kernels
