@@ -45,8 +45,9 @@ Status run_pull(const PullFlags& flags) {
 
 Command add_pull(CLI::App& program) {
   const auto flags = std::make_shared<PullFlags>();
-  CLI::App* app = program.add_subcommand("pull", "fetch a model");
-  app->add_option("NAME", flags->name, "gemma3-270m, smollm2-135m, or hf:owner/repo[:file]");
+  CLI::App* app = program.add_subcommand("pull", "fetch a model (or a data set)");
+  app->add_option("NAME", flags->name,
+                  "gemma3-270m, smollm2-135m, hf:owner/repo[:file], or a data set, hf:datasets/owner/repo[:file]");
   app->add_option("--dir", flags->directory, "folder to keep it in (default: the user's cache)");
   app->add_flag("--list", flags->list, "the names that Tome knows");
   app->add_option("--progress", flags->progress, "auto (on a terminal), always or never")->capture_default_str();

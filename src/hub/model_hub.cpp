@@ -97,56 +97,6 @@ Result<HttpReply> get_with_retries(const HubSettings& settings, const HttpReques
       settings, [&] { return http_get(request, sink); }, [] { return false; });
 }
 
-/// The repository's files and licence.
-struct RepositoryListing {
-  std::vector<std::string> names;
-  std::string licence;
-};
-
-Result<RepositoryListing> list_repository(const ModelReference& reference, const HubSettings& settings) {
-  constexpr std::size_t kLimit = 64U << 20;
-  const std::string what = fmt::format("hf:{}/{}", reference.owner, reference.repository);
-  std::string text;
-  const HttpSink sink{.headers_done = [&](const HttpReply&) -> Status {
-                        text.clear();
-                        return {};
-                      },
-                      .body = [&](std::span<const std::byte> bytes) -> Status {
-                        if (text.size() + bytes.size() > kLimit) {
-                          return fail(ErrorKind::format, "[pull] {}: a listing of more than {} bytes", what, kLimit);
-                        }
-                        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
-                        return {};
-                      }};
-  TOME_ASSIGN(const HttpReply reply, get_with_retries(settings,
-                                                      {.url = fmt::format("{}/api/models/{}/{}", settings.endpoint,
-                                                                          reference.owner, reference.repository),
-                                                       .token = settings.token,
-                                                       .stall_seconds = settings.stall_seconds},
-                                                      sink));
-  TOME_TRY(check_reply(reply, settings, what));
-  TOME_ASSIGN(const Json json, parse_json(text, what + ": listing"));
-  RepositoryListing listing;
-  const auto siblings = json.is_object() ? json.find("siblings") : json.end();
-  if (!json.is_object() || siblings == json.end() || !siblings->is_array()) {
-    return fail(ErrorKind::format, "[pull] {}: the listing has no array 'siblings'", what);
-  }
-  for (const Json& sibling : *siblings) {
-    const auto name = sibling.is_object() ? sibling.find("rfilename") : sibling.end();
-    if (!sibling.is_object() || name == sibling.end() || !name->is_string()) {
-      return fail(ErrorKind::format, "[pull] {}: a file without the text 'rfilename'", what);
-    }
-    TOME_TRY(check_relative_path(name->get_ref<const std::string&>(), ErrorKind::format));
-    listing.names.push_back(name->get<std::string>());
-  }
-  if (const auto card = json.find("cardData"); card != json.end() && card->is_object()) {
-    if (const auto licence = card->find("license"); licence != card->end() && licence->is_string()) {
-      listing.licence = licence->get<std::string>();
-    }
-  }
-  return listing;
-}
-
 /// HEAD, along redirects, up to the reply that tells size and etag. A storage host's signed address may not allow HEAD,
 /// so the hub's own facts are enough; the token goes to the hub only.
 Result<HttpReply> facts_of(const std::string& url, const HubSettings& settings) {
@@ -168,10 +118,9 @@ Result<HttpReply> facts_of(const std::string& url, const HubSettings& settings) 
 Result<RemoteFile> look_at(const ModelReference& reference, const HubSettings& settings, const std::string& name) {
   RemoteFile file;
   file.name = name;
-  file.url = fmt::format("{}/{}/{}/resolve/main/{}", settings.endpoint, reference.owner, reference.repository,
-                         encode_path(name));
+  file.url = fmt::format("{}/{}/resolve/main/{}", settings.endpoint, repository_name(reference), encode_path(name));
   TOME_ASSIGN(const HttpReply reply, facts_of(file.url, settings));
-  TOME_TRY(check_reply(reply, settings, fmt::format("hf:{}/{}:{}", reference.owner, reference.repository, name)));
+  TOME_TRY(check_reply(reply, settings, fmt::format("hf:{}:{}", repository_name(reference), name)));
   const std::string linked = bare_etag(reply.header("x-linked-etag")), plain = bare_etag(reply.header("etag"));
   file.version = linked.empty() ? plain : linked;
   for (const std::string& etag : {linked, plain}) {
@@ -271,31 +220,64 @@ Result<HubSettings> hub_settings() {
   return settings;
 }
 
-Result<PulledModel> pull_from_hub(const ModelReference& reference, const HubSettings& settings,
-                                  const std::string& cache_directory, const ProgressFunction& progress) {
-  ChosenFiles chosen;
-  std::string licence;
-  if (reference.file.empty()) {
-    TOME_ASSIGN(const RepositoryListing listing, list_repository(reference, settings));
-    TOME_ASSIGN(chosen, choose_files(listing.names));
-    if (!listing.licence.empty()) licence = fmt::format("{} (as the repository states)", listing.licence);
-  } else {
-    chosen = {.files = split_parts(reference.file), .entry = reference.file};
+Result<RepositoryListing> list_repository(const ModelReference& reference, const HubSettings& settings) {
+  constexpr std::size_t kLimit = 64U << 20;
+  const std::string what = "hf:" + repository_name(reference);
+  std::string text;
+  const HttpSink sink{.headers_done = [&](const HttpReply&) -> Status {
+                        text.clear();
+                        return {};
+                      },
+                      .body = [&](std::span<const std::byte> bytes) -> Status {
+                        if (text.size() + bytes.size() > kLimit) {
+                          return fail(ErrorKind::format, "[pull] {}: a listing of more than {} bytes", what, kLimit);
+                        }
+                        text.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+                        return {};
+                      }};
+  TOME_ASSIGN(const HttpReply reply,
+              get_with_retries(settings,
+                               {.url = fmt::format("{}/api/{}{}", settings.endpoint,
+                                                   reference.data_set ? "" : "models/", repository_name(reference)),
+                                .token = settings.token,
+                                .stall_seconds = settings.stall_seconds},
+                               sink));
+  TOME_TRY(check_reply(reply, settings, what));
+  TOME_ASSIGN(const Json json, parse_json(text, what + ": listing"));
+  RepositoryListing listing;
+  const auto siblings = json.is_object() ? json.find("siblings") : json.end();
+  if (!json.is_object() || siblings == json.end() || !siblings->is_array()) {
+    return fail(ErrorKind::format, "[pull] {}: the listing has no array 'siblings'", what);
   }
-  const std::string directory = repository_directory(reference, cache_directory);
+  for (const Json& sibling : *siblings) {
+    const auto name = sibling.is_object() ? sibling.find("rfilename") : sibling.end();
+    if (!sibling.is_object() || name == sibling.end() || !name->is_string()) {
+      return fail(ErrorKind::format, "[pull] {}: a file without the text 'rfilename'", what);
+    }
+    TOME_TRY(check_relative_path(name->get_ref<const std::string&>(), ErrorKind::format));
+    listing.names.push_back(name->get<std::string>());
+  }
+  if (const auto card = json.find("cardData"); card != json.end() && card->is_object()) {
+    if (const auto licence = card->find("license"); licence != card->end() && licence->is_string()) {
+      listing.licence = licence->get<std::string>();
+    }
+  }
+  return listing;
+}
+
+Result<bool> fetch_files(const ModelReference& reference, const HubSettings& settings,
+                         const std::vector<std::string>& files, const std::string& directory,
+                         const ProgressFunction& progress) {
   std::vector<RemoteFile> missing;
   std::uint64_t total = 0;
-  for (const std::string& name : chosen.files) {
+  for (const std::string& name : files) {
     TOME_ASSIGN(RemoteFile file, look_at(reference, settings, name));
     TOME_ASSIGN(const bool there, is_there(file, directory + "/" + name));
     if (there) continue;
     total += file.expected.bytes.value_or(0);
     missing.push_back(std::move(file));
   }
-  PulledModel pulled{.path = chosen.entry.empty() ? directory : directory + "/" + chosen.entry,
-                     .licence = licence,
-                     .already_there = missing.empty()};
-  if (missing.empty()) return pulled;
+  if (missing.empty()) return true;
   TOME_TRY(make_directories(directory));
   std::uint64_t have = 0;
   for (const RemoteFile& file : missing) {
@@ -313,7 +295,25 @@ Result<PulledModel> pull_from_hub(const ModelReference& reference, const HubSett
     before += file.expected.bytes.value_or(0);
   }
   transfer.update(before, true);
-  return pulled;
+  return false;
+}
+
+Result<PulledModel> pull_from_hub(const ModelReference& reference, const HubSettings& settings,
+                                  const std::string& cache_directory, const ProgressFunction& progress) {
+  ChosenFiles chosen;
+  std::string licence;
+  if (reference.file.empty()) {
+    TOME_ASSIGN(const RepositoryListing listing, list_repository(reference, settings));
+    TOME_ASSIGN(chosen, choose_files(listing.names));
+    if (!listing.licence.empty()) licence = fmt::format("{} (as the repository states)", listing.licence);
+  } else {
+    chosen = {.files = split_parts(reference.file), .entry = reference.file};
+  }
+  const std::string directory = repository_directory(reference, cache_directory);
+  TOME_ASSIGN(const bool there, fetch_files(reference, settings, chosen.files, directory, progress));
+  return PulledModel{.path = chosen.entry.empty() ? directory : directory + "/" + chosen.entry,
+                     .licence = licence,
+                     .already_there = there};
 }
 
 }  // namespace tome

@@ -33,7 +33,8 @@ Status check_relative_path(std::string_view path, ErrorKind kind) {
 
 Result<ModelReference> parse_model_reference(std::string_view text) {
   const auto wrong = [text] {
-    return fail(ErrorKind::usage, "[pull] '{}', expected hf:owner/repository or hf:owner/repository:file", text);
+    return fail(ErrorKind::usage,
+                "[pull] '{}', expected hf:owner/repository[:file] or hf:datasets/owner/repository[:file]", text);
   };
   if (!text.starts_with("hf:")) return wrong();
   std::string_view rest = text.substr(3);
@@ -43,6 +44,11 @@ Result<ModelReference> parse_model_reference(std::string_view text) {
     rest = rest.substr(0, colon);
     TOME_TRY(check_relative_path(reference.file, ErrorKind::usage));
   }
+  constexpr std::string_view kDataSets = "datasets/";
+  if (rest.starts_with(kDataSets) && rest.find('/', kDataSets.size()) != std::string_view::npos) {
+    reference.data_set = true;
+    rest.remove_prefix(kDataSets.size());
+  }
   const std::size_t slash = rest.find('/');
   if (slash == std::string_view::npos) return wrong();
   reference.owner = rest.substr(0, slash);
@@ -51,8 +57,13 @@ Result<ModelReference> parse_model_reference(std::string_view text) {
   return reference;
 }
 
+std::string repository_name(const ModelReference& reference) {
+  return fmt::format("{}{}/{}", reference.data_set ? "datasets/" : "", reference.owner, reference.repository);
+}
+
 std::string repository_directory(const ModelReference& reference, const std::string& cache_directory) {
-  return fmt::format("{}/{}--{}", cache_directory, reference.owner, reference.repository);
+  return fmt::format("{}/{}{}--{}", cache_directory, reference.data_set ? "datasets--" : "", reference.owner,
+                     reference.repository);
 }
 
 }  // namespace tome

@@ -11,7 +11,7 @@
 #include "hub/child_process.h"
 #include "hub/download_file.h"
 #include "hub/transfer_progress.h"
-#include "hub/wheel.h"
+#include "hub/zip_members.h"
 
 namespace tome {
 namespace {

@@ -34,17 +34,18 @@ class HubServer {
 
   HubServer() {
     server_.set_keep_alive_max_count(1);
-    server_.Get(R"(/api/models/(.+))", [this](const httplib::Request& request, httplib::Response& response) {
-      if (!enter(request, response)) return;
-      std::string body = listing;
-      if (body.empty()) {
-        for (const auto& [name, bytes] : files)
-          body += (body.empty() ? "" : ",") + ("{\"rfilename\":\"" + name + "\"}");
-        body = "{\"siblings\":[" + body + "],\"cardData\":{\"license\":\"apache-2.0\"}}";
-      }
-      response.set_content(body, "application/json");
-    });
-    server_.Get(R"(/[^/]+/[^/]+/resolve/main/(.+))",
+    server_.Get(R"(/api/(?:models|datasets)/(.+))",
+                [this](const httplib::Request& request, httplib::Response& response) {
+                  if (!enter(request, response)) return;
+                  std::string body = listing;
+                  if (body.empty()) {
+                    for (const auto& [name, bytes] : files)
+                      body += (body.empty() ? "" : ",") + ("{\"rfilename\":\"" + name + "\"}");
+                    body = "{\"siblings\":[" + body + "],\"cardData\":{\"license\":\"apache-2.0\"}}";
+                  }
+                  response.set_content(body, "application/json");
+                });
+    server_.Get(R"((?:/datasets)?/[^/]+/[^/]+/resolve/main/(.+))",
                 [this](const httplib::Request& request, httplib::Response& response) {
                   if (enter(request, response)) serve(request, response, request.matches[1]);
                 });

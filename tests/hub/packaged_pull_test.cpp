@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/digest.h"
-#include "hub/wheel.h"
+#include "hub/zip_members.h"
 #include "scratch.h"
 
 namespace tome {
