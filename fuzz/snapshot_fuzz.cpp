@@ -21,8 +21,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t layer = 0; layer < loaded->state.layer_count(); ++layer) {
     const tome::PagedKv& kv = loaded->state.kv(layer);
     std::vector<float> rows(tome::kPageKeys * kv.layout().head_dim);
-    for (std::uint64_t page = kv.first_kept() / tome::kPageKeys; page * tome::kPageKeys < kv.length(); ++page)
-      tome::read_keys(kv.layout(), kv.page(page), 0, rows.data());
+    for (const std::uint64_t page : kv.kept_pages()) tome::read_keys(kv.layout(), kv.page(page), 0, rows.data());
   }
   return 0;
 }

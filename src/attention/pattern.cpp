@@ -5,6 +5,8 @@
 #include <cmath>
 #include <map>
 
+#include "base/digest.h"
+
 namespace tome {
 namespace {
 
@@ -86,6 +88,19 @@ std::uint64_t interval_bits(std::uint64_t begin, std::uint64_t end, std::uint64_
   return (count == kPage ? ~std::uint64_t{0} : (std::uint64_t{1} << count) - 1) << (low - page * kPage);
 }
 
+/// The start that is nearest to `position` (the earlier of two) and less than `reach` away; else the position.
+std::uint64_t nearest_start(std::uint64_t position, double reach, std::span<const std::uint64_t> starts) {
+  const auto after = std::lower_bound(starts.begin(), starts.end(), position);
+  std::uint64_t best = position;
+  double distance = reach;
+  if (after != starts.begin() && static_cast<double>(position - *(after - 1)) < distance) {
+    best = *(after - 1);
+    distance = static_cast<double>(position - best);
+  }
+  if (after != starts.end() && static_cast<double>(*after - position) < distance) best = *after;
+  return best;
+}
+
 }  // namespace
 
 Result<PatternOptions> parse_pattern(std::string_view text) {
@@ -161,8 +176,13 @@ std::string describe_pattern(const PatternOptions& options) {
   return text;
 }
 
+bool has_globals(const PatternOptions& options) {
+  return options.kind == PatternKind::longformer || options.kind == PatternKind::window_v3;
+}
+
 std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOptions& options, std::uint64_t n,
-                                                                 std::vector<std::uint32_t> full_kv_heads) {
+                                                                 std::vector<std::uint32_t> full_kv_heads,
+                                                                 std::span<const std::uint64_t> sentence_starts) {
   if (options.kind == PatternKind::full) return nullptr;
   auto pattern = std::make_shared<AttentionPattern>();
   pattern->full_kv_heads_ = std::move(full_kv_heads);
@@ -177,17 +197,20 @@ std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOp
     const auto wanted = static_cast<std::uint64_t>(std::ceil(options.c * root));
     pattern->stride_ = std::max(kPage, (wanted + kPage - 1) / kPage * kPage);
   }
-  if (options.kind == PatternKind::longformer || options.kind == PatternKind::window_v3 ||
-      options.kind == PatternKind::bigbird)
+  if (has_globals(options) || options.kind == PatternKind::bigbird)
     pattern->description_ += fmt::format(" of {}", n);  // what depends on the length
   pattern->global_bits_.assign(globals == 0 ? 0 : (n + kPage - 1) / kPage, 0);
+  const double spacing = globals == 0 ? 0.0 : static_cast<double>(n) / static_cast<double>(globals);
   for (std::uint64_t i = 0; i < globals; ++i) {
-    const auto position =
-        static_cast<std::uint64_t>(static_cast<double>(i) * static_cast<double>(n) / static_cast<double>(globals));
+    const std::uint64_t position =
+        nearest_start(static_cast<std::uint64_t>(static_cast<double>(i) * spacing), spacing / 2, sentence_starts);
     if (!pattern->globals_.empty() && pattern->globals_.back() == position) continue;
     pattern->globals_.push_back(position);
     pattern->global_bits_[position / kPage] |= std::uint64_t{1} << (position % kPage);
   }
+  if (globals > 0 && !sentence_starts.empty())
+    pattern->description_ +=
+        fmt::format(", globals {}", sha256_hex(std::as_bytes(std::span(pattern->globals_))).substr(0, 8));
   return pattern;
 }
 
@@ -246,6 +269,12 @@ bool AttentionPattern::may_see(std::uint64_t first_query, std::uint64_t last_que
     default:
       return false;
   }
+}
+
+std::uint64_t AttentionPattern::next_page(std::uint64_t first_query, std::uint64_t page) const {
+  const bool two_runs = options_.kind == PatternKind::streaming || options_.kind == PatternKind::duo;
+  if (!two_runs || page * kPage < options_.sinks) return page;
+  return std::max(page, window_begin(first_query) / kPage);
 }
 
 std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) const {

@@ -6,16 +6,17 @@
 // streaming:sinks=S,window=N: and the first S keys (StreamingLLM, arXiv 2309.17453).
 // duo:sinks=S,window=N: retrieval heads see everything, the others are streaming (DuoAttention, arXiv 2410.10819; with
 //   grouped queries the KV heads of retrieval heads see everything).
-// longformer:window=N,globals=G: the window, and G evenly spaced tokens that all later ones see and that see all the
-//   earlier ones (arXiv 2004.05150).
+// longformer:window=N,globals=G: the window, and G evenly spaced tokens, at sentence starts where those are known, that
+//   all later ones see and that see all the earlier ones (arXiv 2004.05150).
 // bigbird:window=B,random=R,seed=S: in blocks of 64, the last B, the first, R random ones, one in each of R equal parts
 //   of what is left; the text's last block sees everything (arXiv 2007.14062).
 // window_v3:c=C: overlapping windows that begin every C·√n tokens (rounded up to 64) and reach 256 keys back, ⌈√n⌉
-//   globals and the first 64 keys: Tome's definition (docs/attention.md).
+//   such globals and the first 64 keys: Tome's definition (docs/attention.md).
 // page_top_k:pages=K: not a set of keys but a choice of them: the first page, the last ones, and the K pages of 64 keys
 //   whose bounds promise most (Quest, arXiv 2406.10774; flash.h).
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -50,16 +51,23 @@ struct LayerPattern {
 Result<LayerPattern> parse_layer_pattern(std::string_view text);
 /// As parse_pattern takes it, every setting told.
 std::string describe_pattern(const PatternOptions& options);
+/// Whether the pattern has global tokens, for which sentence starts are worth finding.
+bool has_globals(const PatternOptions& options);
 
 class AttentionPattern {
  public:
   /// nullptr for full attention. n: the length of the text; later positions see by the same rules. full_kv_heads: of
-  /// one layer, for duo.
+  /// one layer, for duo. sentence_starts: ascending positions; a global token goes to the nearest one within half the
+  /// distance between globals, and stays at its even place where there is none.
   static std::shared_ptr<const AttentionPattern> create(const PatternOptions& options, std::uint64_t n,
-                                                        std::vector<std::uint32_t> full_kv_heads = {});
+                                                        std::vector<std::uint32_t> full_kv_heads = {},
+                                                        std::span<const std::uint64_t> sentence_starts = {});
 
   /// Whether any query of [first, last] may see a key of the page; never false when one does.
   bool may_see(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const;
+  /// The first page from `page` on that a query from `first_query` on may see by sinks and window; other patterns tell
+  /// page by page (may_see).
+  std::uint64_t next_page(std::uint64_t first_query, std::uint64_t page) const;
   /// Bit k: the query sees key 64 · page + k.
   std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
   /// No key before this one is seen by `query` or a later query.
@@ -69,6 +77,7 @@ class AttentionPattern {
   /// Pages that a query tile chooses for itself; 0: the pattern is a set of keys. Then it shows every key.
   std::uint64_t top_pages() const { return options_.pages; }
   const std::string& description() const { return description_; }
+  std::span<const std::uint64_t> globals() const { return globals_; }  ///< ascending
 
  private:
   bool sees_everything(std::uint64_t query) const;

@@ -179,6 +179,10 @@ class PageSteps {
   PageRun next() {
     PageRun step;
     for (; next_ < end_ && step.count < kTilePages; ++next_) {
+      if (chosen_ == nullptr && visible_.pattern != nullptr) {
+        next_ = visible_.pattern->next_page(first_query_, next_);
+        if (next_ >= end_) break;
+      }
       const std::uint64_t page = chosen_ == nullptr ? next_ : chosen_[next_];
       const TileCoverage coverage = visible_.coverage(first_query_, last_query_, page);
       if (coverage == TileCoverage::none) continue;

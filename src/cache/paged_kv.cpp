@@ -68,6 +68,8 @@ void PagedKv::drop_invisible() {
   if (window_ == 0 || length_ < window_) return;
   const std::uint64_t first_needed = (length_ - window_ + 1) / kPageKeys;
   if (first_needed <= first_page_) return;
+  for (std::uint64_t page = sink_pages_.size(); page < sink_pages_before(first_needed); ++page)
+    sink_pages_.push_back(std::move(pages_[page - first_page_]));
   pages_.erase(pages_.begin(), pages_.begin() + static_cast<std::ptrdiff_t>(first_needed - first_page_));
   first_page_ = first_needed;
 }
@@ -85,13 +87,30 @@ Status PagedKv::rewind(std::uint64_t length) {
   return {};
 }
 
+std::vector<std::uint64_t> PagedKv::kept_pages() const {
+  std::vector<std::uint64_t> numbers;
+  for (std::uint64_t page = 0; page < sink_pages_.size(); ++page) numbers.push_back(page);
+  for (std::uint64_t page = 0; page < pages_.size(); ++page) numbers.push_back(first_page_ + page);
+  return numbers;
+}
+
 const std::byte* PagedKv::page(std::uint64_t index) const {
+  if (index < sink_pages_.size()) return sink_pages_[index].read;
   CHECK(index >= first_page_ && index - first_page_ < pages_.size());
   return pages_[index - first_page_].read;
 }
 
+void PagedKv::adopt_from(std::uint64_t first) {
+  CHECK(length_ == 0 && page_count() == 0);
+  first_page_ = first;
+}
+
 void PagedKv::adopt_page(std::uint64_t index, const std::byte* bytes, std::shared_ptr<const void> owner) {
-  if (pages_.empty()) first_page_ = index;
+  if (sink_pages_.size() < sink_pages_before(first_page_)) {
+    CHECK(index == sink_pages_.size());
+    sink_pages_.push_back({nullptr, bytes, std::move(owner)});
+    return;
+  }
   CHECK(index == first_page_ + pages_.size());
   pages_.push_back({nullptr, bytes, std::move(owner)});
 }

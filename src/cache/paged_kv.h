@@ -3,6 +3,7 @@
 // and copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the
 // pages that no later query can see. Appending: reserve() on one thread, fix_channel_scales() if needed, write() from
 // many (distinct positions), commit(), attention, drop_invisible().
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -13,13 +14,16 @@ namespace tome {
 
 class PagedKv {
  public:
-  /// window 0: everything is kept. Otherwise queries see keys with i − j < window.
-  PagedKv(const KvLayout& layout, std::uint64_t window) : layout_(layout), window_(window) {}
+  /// window 0: everything is kept. Otherwise queries see keys with i − j < window, and the first `sinks` (StreamingLLM,
+  /// arXiv 2309.17453), whose pages are kept whole.
+  PagedKv(const KvLayout& layout, std::uint64_t window, std::uint64_t sinks = 0)
+      : layout_(layout), window_(window), sinks_(window == 0 ? 0 : sinks) {}
 
   const KvLayout& layout() const { return layout_; }
   std::uint64_t window() const { return window_; }
+  std::uint64_t sinks() const { return sinks_; }
   std::uint64_t length() const { return length_; }
-  /// The first position that is still here (a multiple of 64); 0 without a window.
+  /// The first position that is still here (a multiple of 64), sinks aside; 0 without a window.
   std::uint64_t first_kept() const { return first_page_ * kPageKeys; }
 
   /// q4_0 alone: whether the scales of the keys' channels are still to be fixed, by the first keys.
@@ -39,12 +43,20 @@ class PagedKv {
   /// Forgets positions from `length` on. Errors: unsupported when a window has already dropped what would be needed.
   Status rewind(std::uint64_t length);
 
+  /// Numbers of the pages that are here, ascending.
+  std::vector<std::uint64_t> kept_pages() const;
+  /// How many sink pages lie before first_kept() once that is page `first`.
+  std::uint64_t sink_pages_before(std::uint64_t first) const {
+    return std::min((sinks_ + kPageKeys - 1) / kPageKeys, first);
+  }
   /// Page number `index` (positions 64 · index …), which must be kept.
   const std::byte* page(std::uint64_t index) const;
+  /// Of an empty cache whose pages will be adopted: the sink pages first, then those from number `first` on.
+  void adopt_from(std::uint64_t first);
   /// Appends a page that lives elsewhere (a mapped snapshot); `owner` keeps it alive.
   void adopt_page(std::uint64_t index, const std::byte* bytes, std::shared_ptr<const void> owner);
-  std::uint64_t page_count() const { return pages_.size(); }
-  std::uint64_t bytes() const { return pages_.size() * layout_.page_bytes(); }
+  std::uint64_t page_count() const { return sink_pages_.size() + pages_.size(); }
+  std::uint64_t bytes() const { return page_count() * layout_.page_bytes(); }
 
  private:
   struct Page {
@@ -54,10 +66,11 @@ class PagedKv {
   };
   Page make_page() const;
   KvLayout layout_;
-  std::uint64_t window_;
+  std::uint64_t window_, sinks_;
   std::uint64_t length_ = 0;
   std::uint64_t first_page_ = 0;  ///< number of pages_[0]
   std::vector<Page> pages_;
+  std::vector<Page> sink_pages_;  ///< [sink_pages_before(first_page_)], from page 0 on
   std::vector<float> channel_scales_;
 };
 

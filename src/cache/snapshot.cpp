@@ -19,7 +19,7 @@ namespace tome {
 namespace {
 
 constexpr char kMagic[8] = {'T', 'O', 'M', 'E', 'S', 'N', 'A', 'P'};
-constexpr std::uint32_t kVersion = 2;  ///< 2: pages of f16 and q8_0 lie as panels
+constexpr std::uint32_t kVersion = 3;  ///< 2: pages of f16 and q8_0 lie as panels; 3: sinks
 constexpr std::uint64_t kAlignment = 4096;
 
 std::uint64_t padded(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }
@@ -114,11 +114,12 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
                       {"kv_heads", kv.layout().kv_heads},
                       {"head_dim", kv.layout().head_dim},
                       {"window", kv.window()},
+                      {"sinks", kv.sinks()},
                       {"keys_only", kv.layout().parts == KvParts::keys},
                       {"first_page", first},
-                      {"pages", kv.page_count()}});
+                      {"pages", kv.page_count() - kv.sink_pages_before(first)}});
     if (!kv.channel_scales().empty()) layers.back()["channel_scales"] = kv.channel_scales();
-    for (std::uint64_t page = first; page < first + kv.page_count(); ++page)
+    for (const std::uint64_t page : kv.kept_pages())
       checksums.push_back(XXH3_64bits(kv.page(page), kv.layout().page_bytes()));
   }
   const Json header = {{"model", identity.model_fingerprint},
@@ -142,8 +143,8 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
   file.write(zeros.data(), padded(at, kAlignment) - at);
   for (std::size_t layer = 0; layer < state.layer_count(); ++layer) {
     const PagedKv& kv = state.kv(layer);
-    const std::uint64_t first = kv.first_kept() / kPageKeys, size = kv.layout().page_bytes();
-    for (std::uint64_t page = first; page < first + kv.page_count(); ++page) {
+    const std::uint64_t size = kv.layout().page_bytes();
+    for (const std::uint64_t page : kv.kept_pages()) {
       file.write(kv.page(page), size);
       file.write(zeros.data(), padded(size, 64) - size);
     }
@@ -181,16 +182,17 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     TOME_ASSIGN(const std::uint64_t heads, count_of(entry, "kv_heads", path));
     TOME_ASSIGN(const std::uint64_t dims, count_of(entry, "head_dim", path));
     TOME_ASSIGN(const std::uint64_t window, count_of(entry, "window", path));
+    TOME_ASSIGN(const std::uint64_t sinks, count_of(entry, "sinks", path));
     TOME_ASSIGN(const std::uint64_t first, count_of(entry, "first_page", path));
     TOME_ASSIGN(const std::uint64_t count, count_of(entry, "pages", path));
     const auto type = entry.find("type"), keys_only = entry.find("keys_only");
     const bool has_keys_only = keys_only != entry.end() && keys_only->is_boolean() && keys_only->get<bool>();
-    if (heads != kv.layout().kv_heads || dims != kv.layout().head_dim || window != kv.window() || type == entry.end() ||
-        has_keys_only != (kv.layout().parts == KvParts::keys) || !type->is_string() ||
+    if (heads != kv.layout().kv_heads || dims != kv.layout().head_dim || window != kv.window() || sinks != kv.sinks() ||
+        type == entry.end() || has_keys_only != (kv.layout().parts == KvParts::keys) || !type->is_string() ||
         type->get<std::string>() != dtype_name(kv.layout().type))
-      return broken(path,
-                    fmt::format("layer {}: another layout than {} × {} × {} {} window {}", layer, kPageKeys,
-                                kv.layout().kv_heads, kv.layout().head_dim, dtype_name(kv.layout().type), kv.window()));
+      return broken(path, fmt::format("layer {}: another layout than {} × {} × {} {} window {} sinks {}", layer,
+                                      kPageKeys, kv.layout().kv_heads, kv.layout().head_dim,
+                                      dtype_name(kv.layout().type), kv.window(), kv.sinks()));
     const std::uint64_t end = (length + kPageKeys - 1) / kPageKeys;
     const std::uint64_t latest_first = window == 0 || length < window ? 0 : (length - window + 1) / kPageKeys;
     if (first > latest_first || count != end - first)
@@ -206,8 +208,9 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
           !std::all_of(scales->begin(), scales->end(), is_scale))
         return broken(path, fmt::format("layer {}: 'channel_scales' are not {} positive numbers", layer, wanted));
     }
-    pages += count;
-    page_bytes += count * padded(kv.layout().page_bytes(), 64);  // count ≤ length / 64 + 1 ≤ file size: no overflow
+    const std::uint64_t held = kv.sink_pages_before(first) + count;  // ≤ length / 64 + 1 ≤ file size: no overflow
+    pages += held;
+    page_bytes += held * padded(kv.layout().page_bytes(), 64);
   }
   const std::uint64_t checksums_at = parsed.arrays_at + token_count * 4;
   const std::uint64_t pages_at = padded(checksums_at + pages * 8, kAlignment);
@@ -228,8 +231,10 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     if (kv.layout().type == DType::q4_0 && length > 0)
       kv.adopt_channel_scales((*layers)[layer]["channel_scales"].get<std::vector<float>>());
     const std::uint64_t first = (*layers)[layer]["first_page"].get<std::uint64_t>();
-    const std::uint64_t count = (*layers)[layer]["pages"].get<std::uint64_t>();
-    for (std::uint64_t page = first; page < first + count; ++page, ++number) {
+    const std::uint64_t count = (*layers)[layer]["pages"].get<std::uint64_t>(), sinks = kv.sink_pages_before(first);
+    kv.adopt_from(first);
+    for (std::uint64_t held = 0; held < sinks + count; ++held, ++number) {
+      const std::uint64_t page = held < sinks ? held : first + held - sinks;
       if (XXH3_64bits(bytes.data() + at, kv.layout().page_bytes()) != checksums[number])
         return broken(path, fmt::format("layer {}, page {}: checksum differs", layer, page));
       kv.adopt_page(page, bytes.data() + at, parsed.file);

@@ -89,7 +89,7 @@ Result<std::vector<TokenId>> passkey_prompt(const Engine& engine, const std::str
 
 Result<bool> finds_passkey(Engine& engine, const std::vector<TokenId>& prompt) {
   constexpr std::size_t answer = 10;
-  TOME_TRY(engine.fit(prompt.size() + answer));
+  TOME_TRY(engine.fit(prompt.size() + answer, prompt));
   TOME_ASSIGN(const auto session, engine.new_session(prompt.size() + answer));
   TOME_TRY(session->prefill(prompt));
   std::vector<TokenId> tokens;
@@ -103,8 +103,8 @@ Result<bool> finds_passkey(Engine& engine, const std::vector<TokenId>& prompt) {
 /// Mean divergence from the baseline over the text's rows, and how often the most likely token is the same.
 Status compare(Engine& baseline, Engine& engine, std::span<const TokenId> tokens, FormResult& result,
                const ProgressFunction& progress) {
-  TOME_TRY(baseline.fit(tokens.size()));
-  TOME_TRY(engine.fit(tokens.size()));
+  TOME_TRY(baseline.fit(tokens.size(), tokens));
+  TOME_TRY(engine.fit(tokens.size(), tokens));
   TOME_ASSIGN(const auto expected, baseline.new_session(tokens.size()));
   TOME_ASSIGN(const auto session, engine.new_session(tokens.size()));
   std::vector<std::vector<float>> rows(kCompareChunk);

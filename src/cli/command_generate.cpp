@@ -62,7 +62,7 @@ Status run_generate(const GenerateFlags& flags) {
       return fail(ErrorKind::usage, "[generate] prompt and answer need {} tokens, -c allows {}", room, limit);
     room = limit;
   }
-  TOME_TRY(engine->fit(room));
+  TOME_TRY(engine->fit(room, tokens));
   TOME_ASSIGN(const auto session, engine->new_session(room));
   const auto begin = std::chrono::steady_clock::now();
   TOME_TRY(session->prefill(tokens, flags.quiet ? ProgressFunction{} : make_progress(style, "tokens")));

@@ -41,7 +41,7 @@ Status run_score(const ScoreFlags& flags) {
     TOME_ASSIGN(const std::uint64_t limit, token_count("-c", flags.context));
     if (tokens.size() > limit) return fail(ErrorKind::usage, "[score] {} tokens, -c allows {}", tokens.size(), limit);
   }
-  TOME_TRY(engine->fit(tokens.size()));
+  TOME_TRY(engine->fit(tokens.size(), tokens));
   TOME_ASSIGN(const auto session, engine->new_session(tokens.size()));
   std::ofstream logits_file;
   if (!flags.logits.empty()) {

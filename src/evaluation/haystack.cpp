@@ -59,7 +59,7 @@ std::string generated_prose(std::uint64_t bytes, std::uint64_t seed) {
 
 Result<Haystack> Haystack::load(const Tokenizer& tokenizer, std::vector<std::string> files, std::uint64_t least_tokens,
                                 std::uint64_t seed) {
-  Haystack haystack;
+  Haystack haystack(tokenizer);
   haystack.generated_ = files.empty();
   std::string text;
   if (files.empty()) {
@@ -76,17 +76,11 @@ Result<Haystack> Haystack::load(const Tokenizer& tokenizer, std::vector<std::str
   if (haystack.tokens_.size() < least_tokens)
     return fail(ErrorKind::usage, "[eval] --haystack: {} tokens in all, the longest length needs {}",
                 haystack.tokens_.size(), least_tokens);
-  haystack.ends_sentence_.resize(tokenizer.vocabulary());
-  for (std::size_t id = 0; id < haystack.ends_sentence_.size(); ++id) {
-    std::string bytes = tokenizer.token_bytes(static_cast<TokenId>(id));
-    while (!bytes.empty() && (bytes.back() == '\n' || bytes.back() == ' ' || bytes.back() == '"')) bytes.pop_back();
-    haystack.ends_sentence_[id] = !bytes.empty() && (bytes.back() == '.' || bytes.back() == '!' || bytes.back() == '?');
-  }
   return haystack;
 }
 
 std::size_t Haystack::sentence_start(std::span<const TokenId> tokens, std::size_t at) const {
-  while (at > 0 && !ends_sentence_[static_cast<std::size_t>(tokens[at - 1])]) --at;
+  while (at > 0 && !sentences_.ends_sentence(tokens[at - 1])) --at;
   return at;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "tokenizer/sentence_starts.h"
 #include "tokenizer/tokenizer.h"
 
 namespace tome {
@@ -24,8 +25,9 @@ class Haystack {
   bool generated() const { return generated_; }
 
  private:
+  explicit Haystack(const Tokenizer& tokenizer) : sentences_(tokenizer) {}
   std::vector<TokenId> tokens_;
-  std::vector<bool> ends_sentence_;  ///< by token id
+  SentenceStarts sentences_;
   bool generated_ = false;
 };
 

@@ -119,7 +119,7 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
                  text.begin() + static_cast<std::ptrdiff_t>(window.end));
     const double begin = seconds();
     const std::uint64_t read = input.size() - 1;  // the last token is a target alone
-    TOME_TRY(engine.fit(read));
+    TOME_TRY(engine.fit(read, std::span<const TokenId>(input).first(read)));
     TOME_ASSIGN(const auto session, engine.new_session(read));
     NllSums sums(window.bucket);
     // The rows before the first that counts need no logits: they are read without.

@@ -20,7 +20,7 @@ std::uint64_t PrefixSessions::whole_chunks_shared(std::span<const TokenId> a, st
 Result<PrefixSessions::Reading> PrefixSessions::read(std::span<const TokenId> prompt, std::uint64_t new_tokens,
                                                      std::span<const TokenId> next, const ProgressFunction& progress) {
   const std::uint64_t needed = prompt.size() + new_tokens;
-  TOME_TRY(engine_.fit(needed));
+  TOME_TRY(engine_.fit(needed, prompt));
   if (engine_.plan_fingerprint() != plan_ || needed > room_) kept_.clear();
   plan_ = engine_.plan_fingerprint();
   while (!kept_.empty() && whole_chunks_shared(prompt, kept_.back()->tokens()) < kept_.back()->length())

@@ -64,7 +64,8 @@ struct Decoder::Scratch {
       logits;
   kernels::MatmulScratch matmul;
   AttentionScratch attention;
-  std::vector<RotationRows> rows[2];  // per part of plans_[full, local]
+  std::vector<RotationRows> rows[2];                  // per part of plans_[full, local]
+  std::shared_ptr<const AttentionPattern> streaming;  // of a skim's lower layers
 };
 
 Decoder::Decoder(DecoderWeights weights, const Options& options)
@@ -94,7 +95,8 @@ Result<SequenceState> Decoder::new_state(DType kv_type, const ReadingDepth& dept
   if (*depth.keys_of >= c.layers)
     return fail(ErrorKind::usage, "keys of layer {}: the model has {} layers", *depth.keys_of, c.layers);
   for (std::size_t layer = 0; layer < *depth.keys_of; ++layer)
-    layers.emplace_back(PagedKv(layout, c.local_layers[layer] ? c.sliding_window : depth.window));
+    layers.emplace_back(c.local_layers[layer] ? PagedKv(layout, c.sliding_window)
+                                              : PagedKv(layout, depth.window, depth.sinks));
   TOME_ASSIGN(const KvLayout keys, KvLayout::create(kv_type, c.kv_heads, c.head_dim, KvParts::keys));
   layers.emplace_back(PagedKv(keys, c.local_layers[*depth.keys_of] ? c.sliding_window : 0));
   return SequenceState(std::move(layers));
@@ -107,7 +109,8 @@ std::uint64_t Decoder::kv_bytes(DType kv_type, std::uint64_t tokens, std::uint64
   std::uint64_t total = 0;
   for (std::size_t layer = 0; layer < state->layer_count(); ++layer) {
     const PagedKv& kv = state->kv(layer);
-    const std::uint64_t kept = kv.window() != 0 ? std::min(tokens, kv.window() + chunk + kPageKeys) : tokens;
+    const std::uint64_t kept =
+        kv.window() != 0 ? std::min(tokens, kv.window() + kv.sinks() + chunk + 2 * kPageKeys) : tokens;
     total += (kept + kPageKeys - 1) / kPageKeys * kv.layout().page_bytes();
   }
   return total;
@@ -356,6 +359,13 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run)
         request.bounds = &run.sequence->bounds(layer);
       }
       request.visible.pattern = nullptr;
+    }
+    if (cache.sinks() > 0) {  // a skim's lower layer streams, whatever the pattern of the whole model's
+      const PatternOptions streaming{.kind = PatternKind::streaming, .window = cache.window(), .sinks = cache.sinks()};
+      if (s.streaming == nullptr || s.streaming->description() != describe_pattern(streaming))
+        s.streaming = AttentionPattern::create(streaming, 0);
+      request.visible.window = 0;
+      request.visible.pattern = s.streaming.get();
     }
     if (!stored_rotated) request.rotation = {&plan.parts[part], &rows[part]};
     request.precision = options_.fp32 ? AttentionPrecision::fp32 : options_.attention;

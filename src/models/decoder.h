@@ -17,10 +17,12 @@
 namespace tome {
 
 /// How deep a sequence is read. A skim reads only as deep as one layer's keys need: the layers below it run whole
-/// (those that see everything, with a window), of that layer only the keys are made, and the layers above not at all.
+/// (those that see everything, with a window and sinks), of that layer only the keys are made, and the layers above not
+/// at all.
 struct ReadingDepth {
   std::optional<std::uint32_t> keys_of;  ///< a layer; none: the whole model
   std::uint64_t window = 4096;           ///< of full-attention layers below it
+  std::uint64_t sinks = 64;              ///< and so many first keys, without which a window breaks a model
   bool operator==(const ReadingDepth&) const = default;
 };
 

@@ -96,7 +96,7 @@ Status DocumentReader::Parts::decide_positions(std::uint64_t longest_question) {
     return fail(ErrorKind::usage, "[ask] document, question and answer need {} tokens, -c allows {}", exact,
                 options.context_limit);
   room = needed;
-  TOME_TRY(engine->fit(needed));
+  TOME_TRY(engine->fit(needed, document_prefix()));
   const PositionPlan& plan = engine->positions();
   const std::string_view method = scaling_method_name(plan.method);
   if (needed > window && plan.method == ScalingMethod::none)
@@ -135,9 +135,9 @@ Status DocumentReader::Parts::decide_depth() {
   std::uint32_t whole = 0;
   for (std::uint32_t layer = 0; layer < best->first; ++layer) whole += config.local_layers[layer] ? 0 : 1;
   notice(fmt::format("skim: {} of {} layers, then the keys of layer {}{}", best->first, config.layers, best->first,
-                     whole == 0
-                         ? std::string(", all of them local")
-                         : fmt::format("; {} that see everything see a window of {} tokens", whole, depth.window)));
+                     whole == 0 ? std::string(", all of them local")
+                                : fmt::format("; {} that see everything see a window of {} tokens and the first {}",
+                                              whole, depth.window, depth.sinks)));
   return {};
 }
 
@@ -289,13 +289,13 @@ Status DocumentReader::Parts::answer_from_rereading(Answer& answer,
 
   const Stopwatch rereading;
   const std::uint64_t room_again = tokens.size() + options.max_answer_tokens;
-  TOME_TRY(answer_engine->fit(room_again));
+  TOME_TRY(answer_engine->fit(room_again, tokens));
   TOME_ASSIGN(const std::unique_ptr<Session> fresh, answer_engine->new_session(room_again));
   TOME_TRY(fresh->prefill(tokens));
   answer.stages.push_back({"re-read the passages", rereading.seconds(), tokens.size()});
   TOME_ASSIGN(answer.generated, generate(*fresh, tokenizer, generation_options(*answer_prompt, on_text)));
   answer.stages.push_back({"answer", answer.generated.seconds, answer.generated.tokens.size()});
-  if (answer_engine == engine) TOME_TRY(engine->fit(room));
+  if (answer_engine == engine) TOME_TRY(engine->fit(room, document_prefix()));
   return {};
 }
 

@@ -28,21 +28,19 @@ WeightStorage weight_storage(const EngineOptions& options, const ModelFile& mode
 }
 
 /// [layers], and told in `description`.
-Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(const ModelConfig& config,
-                                                                            const std::vector<LayerPattern>& wanted,
-                                                                            const std::vector<HeadId>& retrieval_heads,
-                                                                            std::uint64_t needed,
-                                                                            std::string& description) {
+Result<std::vector<std::shared_ptr<const AttentionPattern>>> layer_patterns(
+    const ModelConfig& config, const std::vector<LayerPattern>& wanted, const std::vector<HeadId>& retrieval_heads,
+    std::uint64_t needed, std::span<const std::uint64_t> starts, std::string& description) {
   std::vector<std::shared_ptr<const AttentionPattern>> patterns(config.layers);
   for (const LayerPattern& choice : wanted) {
-    const auto pattern = AttentionPattern::create(choice.pattern, needed);
+    const auto pattern = AttentionPattern::create(choice.pattern, needed, {}, starts);
     const auto set = [&](std::size_t layer) {
       patterns[layer] = pattern;
       if (choice.pattern.kind != PatternKind::duo) return;
       std::vector<std::uint32_t> full;
       for (const HeadId& head : retrieval_heads)
         if (head.layer == layer) full.push_back(head.head / (config.heads / config.kv_heads));
-      if (!full.empty()) patterns[layer] = AttentionPattern::create(choice.pattern, needed, std::move(full));
+      if (!full.empty()) patterns[layer] = AttentionPattern::create(choice.pattern, needed, std::move(full), starts);
     };
     std::string layers;
     for (const auto& [first, last] : choice.layers) {
@@ -123,16 +121,21 @@ const EngineOptions& Engine::options() const { return parts_->options; }
 const PositionPlan& Engine::positions() const { return parts_->plans->full; }
 const std::string& Engine::plan_fingerprint() const { return parts_->plans->fingerprint; }
 
-Status Engine::fit(std::uint64_t needed) {
+Status Engine::fit(std::uint64_t needed, std::span<const TokenId> text) {
   const ModelConfig& config = parts_->model->config;
   const PositionOptions options =
       parts_->options.automatic_positions ? automatic_options(config, needed) : parts_->options.positions;
   auto plans = std::make_shared<PositionPlans>();
   TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
   plans->local = plan_local_positions(config);
+  std::vector<std::uint64_t> starts;
+  const auto& wanted = parts_->options.attention;
+  if (std::any_of(wanted.begin(), wanted.end(), [](const LayerPattern& one) { return has_globals(one.pattern); })) {
+    if (!parts_->sentences) parts_->sentences.emplace(*parts_->tokenizer);
+    starts = parts_->sentences->find(text);
+  }
   std::string attention;
-  TOME_ASSIGN(plans->patterns,
-              layer_patterns(config, parts_->options.attention, parts_->retrieval_heads, needed, attention));
+  TOME_ASSIGN(plans->patterns, layer_patterns(config, wanted, parts_->retrieval_heads, needed, starts, attention));
   plans->fingerprint = plans->full.fingerprint();
   if (parts_->options.attention_precision == AttentionPrecision::int8) {
     if (!plans->full.keys_stored_rotated())

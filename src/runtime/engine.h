@@ -53,8 +53,9 @@ class Engine {
   const Tokenizer& tokenizer() const;
   const EngineOptions& options() const;
   /// Decides the position plan for sessions made from now on, for `needed` tokens in all (document + question +
-  /// answer).
-  Status fit(std::uint64_t needed);
+  /// answer). text: the tokens that are known already, from the first on: global tokens of a pattern go to their
+  /// sentence starts.
+  Status fit(std::uint64_t needed, std::span<const TokenId> text = {});
   /// The plan in force. Call it after create() with automatic positions, or after fit() has succeeded.
   const PositionPlan& positions() const;
   /// Of everything beside the model that keys and values depend on: positions and attention.

@@ -1,11 +1,13 @@
 #pragma once
 // What Engine and Session hold: private to runtime/engine.cpp and runtime/session.cpp.
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "models/decoder.h"
 #include "runtime/engine.h"
+#include "tokenizer/sentence_starts.h"
 
 namespace tome {
 
@@ -20,6 +22,7 @@ struct Engine::Parts {
   EngineOptions options;
   std::shared_ptr<const ModelFile> model;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<SentenceStarts> sentences;  ///< once they are asked for
   std::unique_ptr<Decoder> decoder;
   std::shared_ptr<const PositionPlans> plans;         ///< of sessions made from now on
   Error unfit;                                        ///< why there are no plans yet

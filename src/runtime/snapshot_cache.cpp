@@ -52,7 +52,8 @@ std::string SnapshotCache::key(const Engine& engine, std::span<const TokenId> to
   digest.update(fmt::format("tome snapshot 1\n{}\n{}\n{}\n{}\n{}\n", engine.model().fingerprint,
                             engine.plan_fingerprint(), dtype_name(engine.options().kv_type),
                             engine.options().precision == Precision::fp32 ? "fp32" : "native", tokens.size()));
-  if (depth.keys_of) digest.update(fmt::format("keys of layer {}, window {}\n", *depth.keys_of, depth.window));
+  if (depth.keys_of)
+    digest.update(fmt::format("keys of layer {}, window {}, sinks {}\n", *depth.keys_of, depth.window, depth.sinks));
   digest.update(std::as_bytes(tokens));
   return digest.hex();
 }

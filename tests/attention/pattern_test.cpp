@@ -245,5 +245,24 @@ TEST(Pattern, that_covers_everything_is_exact_attention_to_the_bit) {
     EXPECT_EQ(problem.run(made(text, 900).get()), exact) << text;
 }
 
+TEST(Pattern, globals_go_to_the_nearest_sentence_start_within_half_their_distance) {
+  const auto options = parse_pattern("longformer:window=10,globals=4");
+  // Even places of 400 tokens: 0, 100, 200, 300.
+  const std::vector<std::uint64_t> starts{3, 96, 105, 251, 330, 390};
+  const auto pattern = AttentionPattern::create(*options, 400, {}, starts);
+  EXPECT_EQ(std::vector<std::uint64_t>(pattern->globals().begin(), pattern->globals().end()),
+            (std::vector<std::uint64_t>{3, 96, 200, 330}))
+      << "96 is nearer than 105; 251 is 51 away from 200; 330 is nearer to 300 than 251";
+  for (std::uint64_t query = 331; query < 400; ++query)
+    for (std::uint64_t key = 0; key <= query; ++key) {
+      const bool global = key == 3 || key == 96 || key == 200 || key == 330;
+      ASSERT_EQ(sees(*pattern, query, key), global || query - key < 10) << query << " " << key;
+    }
+  EXPECT_NE(pattern->description(), AttentionPattern::create(*options, 400)->description())
+      << "snapshots of one must not serve the other";
+  const auto other = AttentionPattern::create(*options, 400, {}, std::vector<std::uint64_t>{3, 96, 105, 330, 390});
+  EXPECT_EQ(pattern->description(), other->description()) << "the same globals are the same pattern";
+}
+
 }  // namespace
 }  // namespace tome

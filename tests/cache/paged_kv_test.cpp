@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <filesystem>
@@ -125,6 +126,26 @@ TEST(PagedKv, a_window_keeps_what_the_next_query_may_see_and_little_more) {
   EXPECT_LE(kv.page_count(), 3u);
 }
 
+TEST(PagedKv, sinks_stay_while_the_window_moves_on) {
+  PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 100, 65);
+  for (std::uint64_t end = 7; end < 3000; end += 7) {
+    append(kv, end);
+    kv.drop_invisible();
+    expect_contents(kv, 0, std::min<std::uint64_t>(end, 65), 2e-2);
+    ASSERT_TRUE(std::ranges::is_sorted(kv.kept_pages()));
+    ASSERT_EQ(kv.kept_pages().size(), kv.page_count());
+    ASSERT_LE(kv.page_count(), 5u);
+  }
+  EXPECT_EQ(kv.kept_pages()[1], 1u) << "65 keys are two pages";
+  EXPECT_EQ(kv.kept_pages()[2], kv.first_kept() / 64);
+  EXPECT_EQ(kv.bytes(), kv.page_count() * kv.layout().page_bytes());
+  expect_contents(kv, kv.first_kept(), kv.length(), 2e-2);
+  PagedKv fork = kv;
+  append(fork, 3100);
+  expect_contents(fork, 0, 65, 2e-2);
+  EXPECT_EQ(PagedKv(kv.layout(), 0, 65).sinks(), 0u) << "without a window everything stays";
+}
+
 TEST(PagedKv, a_window_cannot_rewind_past_what_it_dropped_and_says_so) {
   PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 100);
   append(kv, 1000);
@@ -188,6 +209,26 @@ TEST_F(SnapshotTest, loads_what_was_saved_and_goes_on_from_there) {
   append(loaded->state.kv(1), 310);
   expect_contents(loaded->state.kv(0), 0, 310, 2e-2);
   expect_contents(loaded->state.kv(1), loaded->state.kv(1).first_kept(), 310, 2e-2);
+}
+
+TEST_F(SnapshotTest, keeps_sinks_and_goes_on_from_them) {
+  const auto layout = *KvLayout::create(DType::bf16, 2, 64);
+  for (const std::uint64_t length : {50u, 200u, 300u}) {  // before, while and after the window leaves the sinks
+    SequenceState state({PagedKv(layout, 100, 70)});
+    append(state.kv(0), length);
+    state.kv(0).drop_invisible();
+    state.set_length(length);
+    ASSERT_TRUE(save_snapshot(path, identity, std::vector<std::int32_t>(length), state));
+    auto loaded = load_snapshot(path, identity, SequenceState({PagedKv(layout, 100, 70)}));
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    PagedKv& kv = loaded->state.kv(0);
+    EXPECT_EQ(kv.kept_pages(), state.kv(0).kept_pages());
+    append(kv, 400);
+    kv.drop_invisible();
+    expect_contents(kv, 0, 70, 2e-2);
+    expect_contents(kv, kv.first_kept(), 400, 2e-2);
+    EXPECT_FALSE(load_snapshot(path, identity, SequenceState({PagedKv(layout, 100, 71)})));
+  }
 }
 
 TEST_F(SnapshotTest, is_refused_for_another_model_other_positions_or_another_layout) {

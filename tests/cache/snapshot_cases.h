@@ -18,16 +18,16 @@ inline constexpr std::uint64_t kSnapshotTokens = 130;
 
 inline SnapshotIdentity snapshot_identity() { return {"model-1", "positions-1", "none"}; }
 
-/// Two layers of one head of two dimensions: one keeps everything, one a window of 64.
+/// Three layers of one head of two dimensions: one keeps everything, one a window of 64, one that and a sink.
 inline SequenceState snapshot_layout() {
   const KvLayout layout = *KvLayout::create(DType::f16, 1, 2);
-  return SequenceState({PagedKv(layout, 0), PagedKv(layout, 64)});
+  return SequenceState({PagedKv(layout, 0), PagedKv(layout, 64), PagedKv(layout, 64, 1)});
 }
 
 inline std::string valid_snapshot() {
   SequenceState state = snapshot_layout();
   std::vector<std::int32_t> tokens;
-  for (std::size_t layer = 0; layer < 2; ++layer) {
+  for (std::size_t layer = 0; layer < 3; ++layer) {
     PagedKv& kv = state.kv(layer);
     kv.reserve(kSnapshotTokens);
     for (std::uint64_t position = 0; position < kSnapshotTokens; ++position) {
@@ -54,7 +54,7 @@ inline std::string valid_snapshot() {
 inline std::string with_header(const std::string& bytes, const std::string& header) {
   std::uint32_t size;
   std::memcpy(&size, bytes.data() + 12, 4);
-  const std::size_t arrays = kSnapshotTokens * 4 + 5 * 8;  // 3 + 2 pages
+  const std::size_t arrays = kSnapshotTokens * 4 + 8 * 8;  // 3 + 2 + 3 pages
   std::string result = bytes.substr(0, 12);
   const auto new_size = static_cast<std::uint32_t>(header.size());
   result.append(reinterpret_cast<const char*>(&new_size), 4);
@@ -89,7 +89,7 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"header_in_other_order", with_header(valid, " " + header.dump() + " "), ""},
       {"empty", "", "0 bytes, expected at least 16"},
       {"magic", changed(0, 'X'), "bad magic, expected TOMESNAP"},
-      {"version", changed(8, 9), "version 9, expected 2"},
+      {"version", changed(8, 9), "version 9, expected 3"},
       {"header_longer_than_the_file", valid.substr(0, 40), "header of"},
       {"header_no_json", with_header(valid, "{\"model\":"), "[snapshot]"},
       {"header_no_object", with_header(valid, "[]"), "the header is not an object"},
@@ -101,11 +101,18 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"length_negative", edited([](Json& h) { h["length"] = -1; }), "'length' is not a count"},
       {"length_largest", edited([](Json& h) { h["length"] = h["tokens"] = UINT64_MAX; }), "tokens for a length of"},
       {"length_of_another_text", edited([](Json& h) { h["length"] = 129; }), "130 tokens for a length of 129"},
-      {"layers_missing", edited([](Json& h) { h.erase("layers"); }), "layers do not match the model's 2"},
-      {"layers_one", edited([](Json& h) { h["layers"].erase(1); }), "layers do not match the model's 2"},
+      {"layers_missing", edited([](Json& h) { h.erase("layers"); }), "layers do not match the model's 3"},
+      {"layers_one", edited([](Json& h) { h["layers"].erase(1); }), "layers do not match the model's 3"},
       {"layer_no_object", edited([](Json& h) { h["layers"][0] = 5; }), "layer 0 is not an object"},
       {"layer_other_type", edited([](Json& h) { h["layers"][0]["type"] = "bf16"; }), "layer 0: another layout"},
       {"layer_other_window", edited([](Json& h) { h["layers"][1]["window"] = 65; }), "layer 1: another layout"},
+      {"layer_other_sinks", edited([](Json& h) { h["layers"][2]["sinks"] = 2; }), "layer 2: another layout"},
+      {"layer_sinks_missing", edited([](Json& h) { h["layers"][2].erase("sinks"); }), "'sinks' is not a count"},
+      {"sink_told_as_one_of_the_pages", edited([](Json& h) {
+         h["layers"][2]["first_page"] = 0;  // then the sink is one of the pages
+         h["layers"][2]["pages"] = 3;
+       }),
+       ""},
       {"layer_heads_missing", edited([](Json& h) { h["layers"][1].erase("kv_heads"); }), "'kv_heads' is not a count"},
       {"pages_too_few", edited([](Json& h) { h["layers"][0]["pages"] = 2; }), "do not cover 130 tokens"},
       {"pages_too_late", edited([](Json& h) { h["layers"][1]["first_page"] = 2; }), "do not cover 130 tokens"},

@@ -178,6 +178,65 @@ TEST(Session, a_skim_is_windowed_where_a_layer_below_sees_everything_and_works_w
   }
 }
 
+/// The same keys as a whole model whose lower layer streams: sinks and window, in one chunk and in many.
+TEST(Session, a_skim_streams_where_a_layer_below_sees_everything) {
+  const auto tokens = some_tokens(700), question = some_tokens(12, 3);
+  const std::vector<HeadId> heads = {{1, 0}, {1, 1}};
+  const auto evidence = [&](Engine& engine, const ReadingDepth& depth) {
+    EXPECT_TRUE(engine.fit(800));
+    auto session = *engine.new_session(800, depth);
+    EXPECT_TRUE(session->prefill(tokens));
+    return *session->prefill_with_head_evidence(question, 0, 12, heads);
+  };
+  EngineOptions streaming;
+  streaming.model = checkpoint("llama-untied");
+  streaming.precision = Precision::fp32;
+  streaming.attention = {*parse_layer_pattern("0=streaming:sinks=8,window=100")};
+  const auto whole_engine = *Engine::create(streaming);
+  const auto whole = evidence(*whole_engine, {});
+  for (const std::uint32_t chunk : {37u, 512u}) {
+    auto engine = open("llama-untied", Precision::fp32, chunk);
+    const auto skim = evidence(*engine, {.keys_of = 1, .window = 100, .sinks = 8});
+    const auto without = evidence(*engine, {.keys_of = 1, .window = 100, .sinks = 0});
+    double far = 0;
+    for (std::size_t head = 0; head < heads.size(); ++head)
+      for (std::size_t key = 0; key < whole[head].size(); ++key) {
+        EXPECT_NEAR(skim[head][key], whole[head][key], 1e-6) << "chunk " << chunk << " key " << key;
+        far = std::max(far, std::fabs(static_cast<double>(without[head][key] - whole[head][key])));
+      }
+    EXPECT_GT(far, 1e-5) << "sinks change something";
+    EXPECT_GT(engine->kv_bytes(100000, {.keys_of = 1, .window = 100, .sinks = 1000}),
+              engine->kv_bytes(100000, {.keys_of = 1, .window = 100, .sinks = 8}));
+  }
+}
+
+TEST(Session, globals_follow_the_text_and_a_snapshot_belongs_to_them) {
+  EngineOptions options;
+  options.model = checkpoint("llama-untied");
+  options.attention = {*parse_layer_pattern("longformer:window=16,globals=4")};
+  const auto engine = *Engine::create(options);
+  const auto full_stop = engine->tokenizer().encode(".", AddSpecial::no, ParseSpecial::no);
+  ASSERT_FALSE(full_stop.empty());
+  std::vector<TokenId> one(120, 40), other(120, 40);
+  one[33] = other[37] = full_stop.back();
+  const auto plan_of = [&](std::span<const TokenId> text) {
+    EXPECT_TRUE(engine->fit(120, text));
+    return engine->plan_fingerprint();
+  };
+  const std::string even = plan_of({}), first = plan_of(one), second = plan_of(other);
+  EXPECT_NE(even, first);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(first, plan_of(one));
+  const std::string path = std::filesystem::temp_directory_path() / ("tome_globals_" + std::to_string(::getpid()));
+  auto session = *engine->new_session(120);
+  ASSERT_TRUE(session->prefill(std::span<const TokenId>(one).first(60)));
+  ASSERT_TRUE(session->save(path));
+  EXPECT_TRUE(Session::load(*engine, path, 120));
+  plan_of(other);
+  EXPECT_FALSE(Session::load(*engine, path, 120));
+  std::filesystem::remove(path);
+}
+
 TEST(Session, a_skim_has_snapshots_of_its_own_and_no_logits) {
   const std::string path = std::filesystem::temp_directory_path() / ("tome_skim_" + std::to_string(::getpid()));
   auto engine = open("gemma3");

@@ -1,5 +1,5 @@
 // Writes the parsers' test cases as seeds for the fuzzers: write_seeds FOLDER makes FOLDER/gguf/<case>, … A case of
-// more than 70 KB is left out: it would slow the fuzzer and teach it nothing.
+// more than 120 KB is left out: it would slow the fuzzer and teach it nothing.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
@@ -16,7 +16,7 @@ template <class Case>
 void write(const std::filesystem::path& folder, const std::vector<Case>& cases) {
   std::filesystem::create_directories(folder);
   for (const auto& entry : cases)
-    if (entry.input.size() <= 70000) std::ofstream(folder / entry.name, std::ios::binary) << entry.input;
+    if (entry.input.size() <= 120000) std::ofstream(folder / entry.name, std::ios::binary) << entry.input;
 }
 
 }  // namespace
