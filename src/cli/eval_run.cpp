@@ -14,7 +14,9 @@
 #include "evaluation/report.h"
 #include "evaluation/runner.h"
 #include "evaluation/sources.h"
+#include "evaluation/suite_list.h"
 #include "evaluation/summarize.h"
+#include "hub/hub.h"
 
 namespace tome::cli {
 namespace {
@@ -252,6 +254,33 @@ std::string totals_text(const RunTotals& totals, const std::string& out) {
          fmt::format("written: {0}/report.html, summary.json, results.jsonl\n", out);
 }
 
+/// --data hf:datasets/…: the suite's files of that data set, fetched (or there already), in its place. The files
+/// themselves: what else is fetched into the folder later does not make this another run.
+Status fetch_data(EvalFlags& flags, Suite suite) {
+  std::vector<std::string> data;
+  for (const std::string& name : flags.data) {
+    if (!names_data_set(name)) {
+      data.push_back(name);
+      continue;
+    }
+    const std::vector<std::string> wanted = suite_files(suite, flags.tasks);
+    if (wanted.empty() && !suite_tasks(suite).empty())
+      return fail(ErrorKind::usage, "[eval] {}: --data {}: none of the tasks of --task reads a file", suite_name(suite),
+                  name);
+    TOME_ASSIGN(const ProgressStyle style, progress_style(flags.progress));
+    TOME_ASSIGN(const PulledData pulled, pull_data_set(name, wanted, {.progress = make_progress(style, "bytes")}));
+    clear_progress();
+    if (!pulled.already_there)
+      print_notice(fmt::format("{} is in {}{}{}", name, pulled.folder,
+                               pulled.licence.empty() ? "" : "; licence: ", printable(pulled.licence)));
+    if (pulled.files.empty())
+      return fail(ErrorKind::usage, "[eval] {}: {} holds none of the files that it reads", suite_name(suite), name);
+    data.insert(data.end(), pulled.files.begin(), pulled.files.end());
+  }
+  flags.data = std::move(data);
+  return {};
+}
+
 }  // namespace
 
 Result<double> seconds_of(const std::string& flag, const std::string& text) {
@@ -267,6 +296,7 @@ Result<double> seconds_of(const std::string& flag, const std::string& text) {
 Status run_eval(const EvalFlags& given, Suite suite) {
   EvalFlags flags = given;
   if (flags.out.empty()) flags.out = fmt::format("tome-eval/{}-{}", suite_name(suite), model_name(flags.model.model));
+  TOME_TRY(fetch_data(flags, suite));
   TOME_ASSIGN(EngineOptions options, engine_options(flags.model));
   options.positions.allow_no_op = true;  // a sweep holds lengths that need no scaling
   TOME_ASSIGN(const auto engine, Engine::create(options));
@@ -298,7 +328,8 @@ void add_eval_flags(CLI::App& app, Suite suite, EvalFlags& flags) {
     app.add_option("--haystack", flags.haystack, "text files to hide in (default: text made here; may be repeated)")
         ->allow_extra_args(false);
   if (!grid)
-    app.add_option("--data", flags.data, "the benchmark's files, or a folder of them (may be repeated)")
+    app.add_option("--data", flags.data,
+                   "the benchmark's files, a folder of them, or hf:datasets/owner/name[:file] (may be repeated)")
         ->allow_extra_args(false);
   if (!grid && suite != Suite::perplexity) {
     app.add_option("--task", flags.tasks, "one task of the suite (default: all; may be repeated)")

@@ -103,7 +103,7 @@ std::string summary_text(const RunSummary& summary) {
       rows.push_back({point.series, std::to_string(point.first), std::to_string(point.last),
                       std::to_string(point.tokens),
                       fmt::format("{:.4f} [{:.4f}, {:.4f}]", point.nll, point.interval.low, point.interval.high),
-                      fmt::format("{:.3f}", std::exp(point.nll))});
+                      point.series.starts_with("gain") ? "-" : fmt::format("{:.3f}", std::exp(point.nll))});
     }
     text += aligned(rows);
   }

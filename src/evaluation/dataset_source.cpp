@@ -241,14 +241,16 @@ std::string find_data_file(const std::vector<std::string>& data, const std::vect
   std::error_code ignored;
   for (const std::string& place : data) {
     if (fs::is_regular_file(place, ignored)) {
-      const bool named = std::find(names.begin(), names.end(), fs::path(place).filename().string()) != names.end();
-      if (named || any_file) return place;
+      if (std::find(names.begin(), names.end(), fs::path(place).filename().string()) != names.end()) return place;
       continue;
     }
     for (const std::string& name : names)
       for (const fs::path& path : {fs::path(place) / name, fs::path(place) / "data" / name})
         if (fs::is_regular_file(path, ignored)) return path.string();
   }
+  if (any_file)
+    for (const std::string& place : data)
+      if (fs::is_regular_file(place, ignored)) return place;
   return "";
 }
 

@@ -90,8 +90,9 @@ void add_perplexity(const RunSummary& run, std::vector<ReportFigure>& figures) {
   add_figure(points_of(run, true), true,
              {.name = "context-gain",
               .title = "Gain of the long context",
-              .caption = "By how much the tokens of each stretch become likelier when the model has the long context "
-                         "instead of a short one. Above 0 the context helps. Shaded: 95 % intervals."},
+              .caption = "By how much the last tokens of a stretch become likelier when the model has read so many "
+                         "tokens before them instead of the fewest: of the same tokens, pair by pair. Above 0 the "
+                         "longer context helps. Shaded: 95 % intervals."},
              figures);
 }
 

@@ -2,35 +2,24 @@
 
 #include <algorithm>
 #include <array>
+#include <vector>
 
 #include "evaluation/choice_letter.h"
 #include "evaluation/longbench_scores.h"
 #include "evaluation/ruler_scores.h"
+#include "evaluation/ruler_tasks.h"
 #include "evaluation/scoring_options.h"
 #include "evaluation/token_f1.h"
 
 namespace tome {
 namespace {
 
-constexpr std::array<std::string_view, 13> ruler_tasks = {"niah_single_1",
-                                                          "niah_single_2",
-                                                          "niah_single_3",
-                                                          "niah_multikey_1",
-                                                          "niah_multikey_2",
-                                                          "niah_multikey_3",
-                                                          "niah_multivalue",
-                                                          "niah_multiquery",
-                                                          "vt",
-                                                          "cwe",
-                                                          "fwe",
-                                                          "qa_1",
-                                                          "qa_2"};
-
 /// The 13 and their groups by RULER's names ("niah", "qa", "variable_tracking" …).
 bool is_ruler_task(std::string_view task) {
   constexpr std::array<std::string_view, 5> groups = {"niah", "qa", "variable_tracking", "common_words_extraction",
                                                       "freq_words_extraction"};
-  return std::find(ruler_tasks.begin(), ruler_tasks.end(), task) != ruler_tasks.end() ||
+  const auto named = [&](const RulerTask& one) { return one.name == task; };
+  return std::any_of(ruler_tasks().begin(), ruler_tasks().end(), named) ||
          std::find(groups.begin(), groups.end(), task) != groups.end();
 }
 
@@ -72,8 +61,11 @@ Status check_task(Suite suite, std::string_view task) {
                 "longbook_sum_eng, longbook_choice_eng, longbook_qa_eng, longbook_qa_chn, longdialogue_qa_eng, "
                 "math_find, math_calc, code_run, code_debug",
                 task);
-  if (suite == Suite::ruler && !is_ruler_task(task))
-    return fail(ErrorKind::usage, "[scorers] ruler task '{}', expected one of {}", task, fmt::join(ruler_tasks, ", "));
+  if (suite == Suite::ruler && !is_ruler_task(task)) {
+    std::vector<std::string_view> names;
+    for (const RulerTask& one : ruler_tasks()) names.push_back(one.name);
+    return fail(ErrorKind::usage, "[scorers] ruler task '{}', expected one of {}", task, fmt::join(names, ", "));
+  }
   return {};
 }
 

@@ -1,5 +1,6 @@
 #include "evaluation/suite_list.h"
 
+#include <algorithm>
 #include <array>
 
 #include "evaluation/ruler_tasks.h"
@@ -17,12 +18,14 @@ constexpr std::array<SuiteFacts, 11> suites = {{
      ""},
     {Suite::longbench, "LongBench v1, 21 tasks in English and Chinese, and -E",
      "--data FOLDER: {task}.jsonl, {task}_e.jsonl (input, context, answers, all_classes, length, _id)",
-     "the benchmark's data.zip, unpacked", "THUDM/LongBench"},
+     "the benchmark's data.zip, unpacked; --data hf:datasets/THUDM/LongBench fetches and unpacks it",
+     "THUDM/LongBench"},
     {Suite::longbench_v2, "503 questions with four choices about long texts",
-     "--data FILE or FOLDER: data.json (context, question, choice_A … choice_D, answer)", "the benchmark's data.json",
-     "THUDM/LongBench-v2"},
+     "--data FILE or FOLDER: data.json (context, question, choice_A … choice_D, answer)",
+     "the benchmark's data.json; --data hf:datasets/THUDM/LongBench-v2 fetches it", "THUDM/LongBench-v2"},
     {Suite::infinitebench, "12 tasks of 100K tokens and more",
-     "--data FOLDER: {task}.jsonl (id, context, input, answer, options)", "the benchmark's files",
+     "--data FOLDER: {task}.jsonl (id, context, input, answer, options)",
+     "the benchmark's files; --data hf:datasets/xinrongzhang2022/InfiniteBench fetches those of the tasks",
      "xinrongzhang2022/InfiniteBench"},
     {Suite::bookqa, "questions about whole books",
      "--data FILE: a line a question (document or file, question, answers)",
@@ -71,6 +74,27 @@ std::vector<std::string> suite_tasks(Suite suite) {
   if (suite == Suite::ruler)
     for (const RulerTask& task : ruler_tasks()) names.emplace_back(task.name);
   return names;
+}
+
+std::vector<std::string> suite_files(Suite suite, const std::vector<std::string>& tasks) {
+  if (suite == Suite::longbench_v2) return {"data.json", "data.jsonl"};
+  const auto is_asked = [&](std::string_view name) {
+    return tasks.empty() || std::find(tasks.begin(), tasks.end(), name) != tasks.end();
+  };
+  std::vector<std::string> files;
+  if (suite == Suite::ruler) {
+    if (is_asked("qa_1")) files.push_back("squad.json");
+    if (is_asked("qa_2")) files.push_back("hotpotqa.json");
+    return files;
+  }
+  if (suite != Suite::longbench && suite != Suite::infinitebench) return files;
+  for (const std::string& task : suite_tasks(suite)) {
+    const bool e = suite == Suite::longbench && task.ends_with("_e");
+    const auto asked = [&](const std::string& name) { return name == task || (e && name == "e"); };
+    // Without --task LongBench asks the tasks of v1.
+    if (tasks.empty() ? !e : std::any_of(tasks.begin(), tasks.end(), asked)) files.push_back(task + ".jsonl");
+  }
+  return files;
 }
 
 }  // namespace tome

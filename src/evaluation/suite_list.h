@@ -21,5 +21,7 @@ struct SuiteFacts {
 std::span<const SuiteFacts> suite_list();
 /// The names that --task takes; none: the suite has one task.
 std::vector<std::string> suite_tasks(Suite suite);
+/// The names of the files that --data has to hold for these tasks (none: all); none for a suite that takes any name.
+std::vector<std::string> suite_files(Suite suite, const std::vector<std::string>& tasks);
 
 }  // namespace tome

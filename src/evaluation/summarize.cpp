@@ -1,5 +1,7 @@
 #include "evaluation/summarize.h"
 
+#include <algorithm>
+#include <array>
 #include <cmath>
 #include <map>
 #include <set>
@@ -78,6 +80,22 @@ std::vector<Cell> cells_of(const std::vector<SampleResult>& results) {
   return cells;
 }
 
+/// LongBench-E tells each task's score by words of the text: "qasper_e, 4-8k".
+std::vector<Cell> bucket_cells(const std::vector<SampleResult>& results) {
+  std::map<Key, Group> groups;
+  for (const SampleResult& result : results) {
+    const Json data = result.recipe.is_object() ? result.recipe.value("data", Json()) : Json();
+    const Json bucket = data.is_object() ? data.value("bucket", Json()) : Json();
+    const std::string asked = result.id.substr(0, result.id.find('/'));  // scored as "qasper", asked as "qasper_e"
+    if (!asked.ends_with("_e") || !bucket.is_string()) continue;
+    const std::string name = fmt::format("{}, {}", asked, bucket.get<std::string>());
+    groups[{static_cast<int>(result.condition), name, result.length, -1.0}].add(result);
+  }
+  std::vector<Cell> cells;
+  for (const auto& [key, group] : groups) cells.push_back(cell_of(key, group));
+  return cells;
+}
+
 struct NllTotal {
   double sum = 0, block_sum = 0, block_square_sum = 0;
   std::uint64_t tokens = 0, blocks = 0;
@@ -104,6 +122,64 @@ PerplexityPoint point_of(std::string series, std::uint64_t first, std::uint64_t 
   return point;
 }
 
+/// The 97.5 % point of Student's t distribution (tabulated up to 10 degrees of freedom, then Cornish–Fisher's series,
+/// which is right to 0.003 there).
+double student_97_5(std::size_t degrees) {
+  constexpr std::array<double, 10> table = {12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228};
+  if (degrees <= table.size()) return table[degrees - 1];
+  constexpr double z = 1.959964;
+  const auto d = static_cast<double>(degrees);
+  return z + (z * z * z + z) / (4 * d) + (5 * std::pow(z, 5) + 16 * std::pow(z, 3) + 3 * z) / (96 * d * d);
+}
+
+double variance_of_mean(const NllTotal& total) {
+  const PerplexityPoint point = point_of("", 0, 0, total);
+  const double half = (point.interval.high - point.interval.low) / 2;
+  return half / 1.96 * (half / 1.96);
+}
+
+/// What a longer context is worth: of each target its loss after the shortest context less that after a longer one, and
+/// the mean of these differences. The interval is Student's over targets; of one target that of two independent means,
+/// which is too wide rather than too narrow.
+std::vector<PerplexityPoint> gains_of(const std::vector<SampleResult>& results) {
+  std::map<std::uint64_t, std::map<std::string, NllTotal>> losses;  // length, target
+  for (const SampleResult& result : results)
+    if (result.task == "gain")
+      for (const NllBucket& bucket : result.nll)
+        losses[result.length][result.id.substr(result.id.rfind('/') + 1)].add(bucket);
+  std::vector<PerplexityPoint> points;
+  if (losses.empty()) return points;
+  const auto& [shortest, before] = *losses.begin();
+  for (const auto& [length, after] : losses) {
+    if (length == shortest) continue;
+    std::vector<double> gains;
+    PerplexityPoint point{.series = fmt::format("gain over {} tokens", shortest), .first = length, .last = length};
+    double variance = 0;
+    for (const auto& [target, total] : after) {
+      const auto found = before.find(target);
+      if (found == before.end() || total.tokens == 0 || found->second.tokens == 0) continue;  // not finished yet
+      gains.push_back(found->second.sum / static_cast<double>(found->second.tokens) -
+                      total.sum / static_cast<double>(total.tokens));
+      point.tokens += total.tokens;
+      point.nll += gains.back();
+      variance = variance_of_mean(total) + variance_of_mean(found->second);
+    }
+    if (gains.empty()) continue;
+    point.nll /= static_cast<double>(gains.size());
+    point.first = length - std::min(length, point.tokens / gains.size());
+    double half = 1.96 * std::sqrt(variance);
+    if (gains.size() > 1) {
+      const auto n = static_cast<double>(gains.size());
+      double squares = 0;
+      for (const double gain : gains) squares += (gain - point.nll) * (gain - point.nll);
+      half = student_97_5(gains.size() - 1) * std::sqrt(squares / (n - 1) / n);
+    }
+    point.interval = {point.nll - half, point.nll + half};
+    points.push_back(std::move(point));
+  }
+  return points;
+}
+
 std::vector<PerplexityPoint> perplexity_of(const std::vector<SampleResult>& results) {
   std::map<std::pair<std::string, std::uint64_t>, NllTotal> whole;                                   // task, length
   std::map<std::uint64_t, std::map<std::pair<std::uint64_t, std::uint64_t>, NllTotal>> by_position;  // of disjoint
@@ -116,6 +192,7 @@ std::vector<PerplexityPoint> perplexity_of(const std::vector<SampleResult>& resu
   for (const auto& [key, total] : whole)
     points.push_back(point_of(key.first == "gain" ? "last 512 tokens, by context" : key.first + ", by length", 0,
                               key.second, total));
+  for (PerplexityPoint& gain : gains_of(results)) points.push_back(std::move(gain));
   for (const auto& [length, buckets] : by_position)
     for (const auto& [range, total] : buckets)
       points.push_back(point_of(fmt::format("by position, windows of {}", length), range.first, range.second, total));
@@ -139,6 +216,7 @@ RunSummary summarize(const StoredRun& run) {
   for (const SampleResult& result : run.results)
     if (result.nll.empty()) answers.push_back(result);
   summary.cells = cells_of(answers);
+  for (Cell& cell : bucket_cells(answers)) summary.cells.push_back(std::move(cell));
   summary.effective = effective_lengths(answers);
   summary.cue = context_utilization(answers);
   summary.perplexity = perplexity_of(run.results);

@@ -42,9 +42,10 @@ struct CueRow {
   double ceiling = 0;  ///< the rate of a model that answers everything
 };
 
-/// Mean negative log-likelihood (nats a token) of tokens [first, last) of the text or context.
+/// Mean negative log-likelihood (nats a token) of tokens [first, last) of the text or context; of a series "gain …" by
+/// how much it is lower than after the shorter context.
 struct PerplexityPoint {
-  std::string series;  ///< "disjoint", "sliding 512", "by position", "gain of context"
+  std::string series;  ///< "disjoint, by length", "by position, windows of 4096", "gain over 2048 tokens" …
   std::uint64_t first = 0, last = 0;
   std::uint64_t tokens = 0;
   double nll = 0;

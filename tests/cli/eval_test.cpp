@@ -1,5 +1,6 @@
 // `tome eval` as a user meets it, on a tiny checkpoint.
 #include "cli/run_tome.h"
+#include "hub/hub_server.h"
 
 namespace tome::testing {
 namespace {
@@ -78,6 +79,35 @@ TEST_F(EvalCommand, the_list_names_every_suite) {
   for (const char* suite : {"niah", "ruler", "longbench", "longbench-v2", "infinitebench", "bookqa", "govreport",
                             "qmsum", "kv-retrieval", "perplexity", "cue"})
     EXPECT_NE(("\n" + ran.out).find(std::string("\n") + suite + "\n"), std::string::npos) << suite;
+}
+
+TEST_F(EvalCommand, data_of_a_hub_is_fetched_once_and_only_what_the_task_reads) {
+  HubServer server;
+  const std::string line =
+      R"({"id": 0, "context": "The pass key is 71432. Remember it.", "input": "What is the pass key?", "answer": ["71432"]})"
+      "\n";
+  server.files = {{"passkey.jsonl", line + line}, {"kv_retrieval.jsonl", "not read"}};
+  ::setenv("HF_ENDPOINT", server.address().c_str(), 1);
+  const std::vector<std::string> words{
+      "eval",   "infinitebench", "-m",    golden_model("llama-untied"), "--data", "hf:datasets/owner/InfiniteBench",
+      "--task", "passkey",       "--out", (folder_ / "a").string()};
+  const Ran ran = run(words);
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_NE(ran.err.find("hf:datasets/owner/InfiniteBench is in"), std::string::npos) << ran.err;
+  const std::size_t gets = server.gets().size();
+  const Ran again = run(words);
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_NE(again.err.find("going on after"), std::string::npos) << "the same data is the same run: " << again.err;
+  EXPECT_EQ(server.gets().size(), gets + 1) << "the listing alone";
+  expect_failure(run({"eval", "longbench", "-m", golden_model("llama-untied"), "--data",
+                      "hf:datasets/owner/InfiniteBench", "--out", (folder_ / "b").string()}),
+                 1, "none of its 2 files is narrativeqa.jsonl or another of its kind");
+  const std::size_t requests = server.requests().size();
+  expect_failure(run({"eval", "infinitebench", "-m", golden_model("llama-untied"), "--data",
+                      "hf:datasets/owner/InfiniteBench", "--task", "paskey", "--out", (folder_ / "b").string()}),
+                 2, "none of the tasks of --task reads a file");
+  EXPECT_EQ(server.requests().size(), requests) << "nothing is asked for";
+  ::unsetenv("HF_ENDPOINT");
 }
 
 }  // namespace

@@ -45,5 +45,18 @@ TEST(SuiteList, every_task_that_is_listed_is_known_to_its_source) {
   }
 }
 
+TEST(SuiteList, the_files_of_a_suite_are_those_of_its_tasks) {
+  EXPECT_EQ(suite_files(Suite::longbench, {}).size(), 21u) << "v1 only";
+  EXPECT_EQ(suite_files(Suite::longbench, {"e"}).size(), 13u);
+  EXPECT_EQ(suite_files(Suite::longbench, {"qasper_e", "trec"}),
+            (std::vector<std::string>{"trec.jsonl", "qasper_e.jsonl"}));
+  EXPECT_EQ(suite_files(Suite::infinitebench, {"passkey"}), std::vector<std::string>{"passkey.jsonl"});
+  EXPECT_EQ(suite_files(Suite::longbench_v2, {})[0], "data.json");
+  EXPECT_TRUE(suite_files(Suite::infinitebench, {"paskey"}).empty());
+  EXPECT_EQ(suite_files(Suite::ruler, {"qa_2", "vt"}), std::vector<std::string>{"hotpotqa.json"});
+  EXPECT_TRUE(suite_files(Suite::ruler, {"niah_single_1"}).empty());
+  EXPECT_TRUE(suite_files(Suite::govreport, {}).empty()) << "any name";
+}
+
 }  // namespace
 }  // namespace tome

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 
 #include "evaluation/compare.h"
 #include "evaluation/cue.h"
@@ -167,6 +168,100 @@ TEST(Summary, cells_group_by_task_length_depth_and_condition) {
   EXPECT_DOUBLE_EQ(find(Condition::evidence_only, std::nullopt)->mean, 1.0);
   ASSERT_EQ(summary.cue.size(), 1u);
   EXPECT_DOUBLE_EQ(summary.cue[0].retention, 0.5);
+}
+
+/// The loss of the last tokens before `end`, after a context of `length`.
+SampleResult gain_sample(std::uint64_t length, std::uint64_t end, double mean) {
+  SampleResult result;
+  result.id = fmt::format("gain/{}/{}", length, end);
+  result.task = "gain";
+  result.length = length;
+  result.nll = {{.first = 0,
+                 .last = length,
+                 .tokens = 512,
+                 .sum = 512 * mean,
+                 .blocks = 16,
+                 .block_mean_sum = 16 * mean,
+                 .block_mean_square_sum = 16 * mean * mean}};
+  return result;
+}
+
+TEST(Summary, gains_are_paired_by_target) {
+  StoredRun run{.folder = "r", .settings = {{"suite", "perplexity"}, {"model", "m"}}};
+  // Targets differ by far more than the contexts do: only pairs show the gain.
+  for (int target = 0; target < 6; ++target) {
+    const double base = 2.0 + target;
+    run.results.push_back(gain_sample(1024, 1000u * static_cast<unsigned>(target), base));
+    run.results.push_back(gain_sample(4096, 1000u * static_cast<unsigned>(target), base - 0.25));
+  }
+  run.results.push_back(gain_sample(4096, 9999, 100));  // without its pair
+  const RunSummary summary = summarize(run);
+  std::vector<PerplexityPoint> gains;
+  for (const PerplexityPoint& point : summary.perplexity)
+    if (point.series.starts_with("gain")) gains.push_back(point);
+  ASSERT_EQ(gains.size(), 1u);
+  EXPECT_EQ(gains[0].series, "gain over 1024 tokens");
+  EXPECT_EQ(gains[0].first, 4096u - 512u);
+  EXPECT_EQ(gains[0].last, 4096u);
+  EXPECT_EQ(gains[0].tokens, 6u * 512u);
+  EXPECT_NEAR(gains[0].nll, 0.25, 1e-12);
+  EXPECT_NEAR(gains[0].interval.low, 0.25, 1e-9);
+  EXPECT_NEAR(gains[0].interval.high, 0.25, 1e-9);
+}
+
+TEST(Summary, the_interval_of_a_gain_is_students_over_targets) {
+  StoredRun run{.folder = "r", .settings = {{"suite", "perplexity"}, {"model", "m"}}};
+  const double gains[] = {0.1, 0.3, 0.2};
+  for (unsigned target = 0; target < 3; ++target) {
+    run.results.push_back(gain_sample(1024, target, 3));
+    run.results.push_back(gain_sample(4096, target, 3 - gains[target]));
+  }
+  const RunSummary summary = summarize(run);
+  for (const PerplexityPoint& point : summary.perplexity) {
+    if (!point.series.starts_with("gain")) continue;
+    EXPECT_NEAR(point.nll, 0.2, 1e-12);
+    EXPECT_NEAR(point.interval.high - point.nll, 4.303 * 0.1 / std::sqrt(3.0), 1e-9);
+    return;
+  }
+  FAIL() << "no gain";
+}
+
+TEST(Summary, the_gain_of_one_target_has_the_interval_of_independent_means) {
+  StoredRun run{.folder = "r", .settings = {{"suite", "perplexity"}, {"model", "m"}}};
+  for (const std::uint64_t length : {1024u, 4096u}) {
+    run.results.push_back(gain_sample(length, 7, 3));
+    run.results.back().nll[0].block_mean_square_sum = 16 * (9 + 0.15);  // variance of blocks 0.15 · 16 / 15 = 0.16
+  }
+  const RunSummary summary = summarize(run);
+  const PerplexityPoint* gain = nullptr;
+  for (const PerplexityPoint& point : summary.perplexity)
+    if (point.series.starts_with("gain")) gain = &point;
+  ASSERT_NE(gain, nullptr);
+  EXPECT_NEAR(gain->nll, 0, 1e-12);
+  EXPECT_NEAR(gain->interval.high, 1.96 * std::sqrt(2 * 0.16 / 16), 1e-6);
+  EXPECT_NEAR(gain->interval.low, -gain->interval.high, 1e-12);
+}
+
+TEST(Summary, longbench_e_has_a_cell_for_each_range_of_words) {
+  for (const std::string asked : {"qasper_e", "qasper"}) {
+    StoredRun run{.folder = "r", .settings = {{"suite", "longbench"}, {"model", "m"}}};
+    for (int i = 0; i < 6; ++i) {
+      SampleResult result = sample(0, i, i < 2 ? 1 : 0);
+      result.id = fmt::format("{}/full/{}", asked, i);
+      result.task = "qasper";  // what it is scored as
+      result.depth.reset();
+      result.recipe = {{"data", {{"bucket", i < 4 ? "0-4k" : "8k+"}}}};
+      run.results.push_back(result);
+    }
+    const RunSummary summary = summarize(run);
+    std::map<std::string, std::pair<std::size_t, double>> cells;
+    for (const Cell& cell : summary.cells) cells[cell.task] = {cell.samples, cell.mean};
+    EXPECT_EQ(cells["qasper"].first, 6u);
+    EXPECT_EQ(cells.size(), asked == "qasper_e" ? 3u : 1u) << asked;
+    if (asked != "qasper_e") continue;
+    EXPECT_EQ(cells["qasper_e, 0-4k"], std::make_pair(std::size_t{4}, 0.5));
+    EXPECT_EQ(cells["qasper_e, 8k+"], std::make_pair(std::size_t{2}, 0.0));
+  }
 }
 
 }  // namespace
