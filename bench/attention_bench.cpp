@@ -3,15 +3,22 @@
 // prefill/d:…/heads:…/kv:…/FORM/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on
 //                                   2·N²·heads·d. FORM: the KV type, or int8 (products of 8 bits on q8_0)
 // few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak)
+// pattern/NAME/keys/N               reading N tokens under a pattern (d 256, 4 query heads on 1: Gemma 3 270M's), in
+// chunks
+//                                   of 512; behind all runs the exponent of its time over N
 // Decode-like runs go round caches of at least 128 MB in all, so that no cache of the machine helps.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "attention/flash.h"
+#include "attention/pattern.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "kernels/machine_peak.h"
@@ -63,7 +70,7 @@ struct Run {
     Rng rng(5);
     for (float& q : queries) q = static_cast<float>(rng.uniform() - 0.5);
   }
-  void attend(const PagedKv& cache, std::uint64_t first, int tokens) {
+  AttentionRequest request(const PagedKv& cache, std::uint64_t first, int tokens) const {
     AttentionRequest request;
     request.shape = {shape.heads, shape.kv_heads, shape.head_dim, 0.125f};
     request.keys = &cache;
@@ -72,7 +79,10 @@ struct Run {
     request.first_position = first;
     request.tokens = tokens;
     request.precision = precision;
-    flash_attention(request, {output.data(), lse.data()}, scratch);
+    return request;
+  }
+  void attend(const PagedKv& cache, std::uint64_t first, int tokens) {
+    flash_attention(request(cache, first, tokens), {output.data(), lse.data()}, scratch);
   }
 };
 
@@ -112,6 +122,60 @@ void few(benchmark::State& state, Shape shape, Form form) {
         benchmark::Counter(std::max(bytes / peak().read, flops / limit), benchmark::Counter::kIsRate);
 }
 
+void pattern(benchmark::State& state, const std::string& name) {
+  const Shape shape{256, 4, 1};
+  const auto keys = static_cast<std::uint64_t>(state.range(0));
+  constexpr int chunk = 512;
+  const auto cache = make_cache(shape, keys, DType::bf16, 1);
+  const PatternOptions options = *parse_pattern(name);
+  const auto pattern = AttentionPattern::create(options, keys);
+  Run run(shape, AttentionPrecision::bf16, chunk);
+  for (auto _ : state) {
+    PageBounds bounds(cache->layout());
+    if (options.pages > 0) bounds.update(*cache);  // part of the price
+    for (std::uint64_t first = 0; first < keys; first += chunk) {
+      AttentionRequest request = run.request(*cache, first, chunk);
+      if (options.pages > 0) {
+        request.bounds = &bounds;
+        request.top_pages = options.pages;
+      } else {
+        request.visible.pattern = pattern.get();
+      }
+      flash_attention(request, {run.output.data(), run.lse.data()}, run.scratch);
+    }
+  }
+}
+
+/// Also fits the exponents.
+class Reporter : public benchmark::ConsoleReporter {
+ public:
+  void ReportRuns(const std::vector<benchmark::BenchmarkReporter::Run>& runs) override {
+    ConsoleReporter::ReportRuns(runs);
+    for (const auto& run : runs) {
+      const std::string name = run.benchmark_name();
+      const std::size_t keys = name.find("/keys/");
+      if (!name.starts_with("pattern/") || keys == std::string::npos || run.iterations == 0) continue;
+      points_[name.substr(8, keys - 8)].emplace_back(
+          std::log(std::stod(name.substr(keys + 6))),
+          std::log(run.real_accumulated_time / static_cast<double>(run.iterations)));
+    }
+  }
+  void Finalize() override {
+    ConsoleReporter::Finalize();
+    for (const auto& [name, points] : points_) {
+      if (points.size() < 2) continue;
+      double x = 0, y = 0, xx = 0, xy = 0;
+      const auto n = static_cast<double>(points.size());
+      for (const auto& [a, b] : points) x += a / n, y += b / n;
+      for (const auto& [a, b] : points) xx += (a - x) * (a - x), xy += (a - x) * (b - y);
+      std::printf("%-40s time grows as n^%.2f\n", name.c_str(), xy / xx);
+    }
+  }
+
+ private:
+  std::map<std::string, std::vector<std::pair<double, double>>> points_;
+};
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -137,8 +201,17 @@ int main(int count, char** arguments) {
           ->UseRealTime();
     }
   }
+  for (const char* name : {"window:4096", "streaming:sinks=64,window=4096", "longformer:window=4096,globals=64",
+                           "bigbird:window=8,random=32,seed=1", "window_v3:c=8", "page_top_k:pages=64"})
+    benchmark::RegisterBenchmark(("pattern/" + std::string(name) + "/keys").c_str(), pattern, std::string(name))
+        ->RangeMultiplier(2)
+        ->Range(8192, 131072)
+        ->Iterations(1)
+        ->Unit(benchmark::kMillisecond)
+        ->UseRealTime();
   benchmark::Initialize(&count, arguments);
   if (benchmark::ReportUnrecognizedArguments(count, arguments)) return 2;
-  benchmark::RunSpecifiedBenchmarks();
+  Reporter reporter;
+  benchmark::RunSpecifiedBenchmarks(&reporter);
   return 0;
 }
