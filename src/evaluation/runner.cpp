@@ -4,6 +4,7 @@
 
 #include "base/cancel.h"
 #include "evaluation/prefix_sessions.h"
+#include "evaluation/work_left.h"
 #include "runtime/generation.h"
 
 namespace tome {
@@ -56,6 +57,12 @@ Result<RunTotals> run_samples(Engine& engine, const SampleSource& source, RunFol
   PrefixSessions prefixes(engine, options.reuse);
   const double start = now();
   const std::size_t first = folder.finished().size(), count = source.count();
+  WorkLeft work;
+  if (options.progress) {
+    std::uint64_t parameters = 0;
+    for (const auto& [key, tensor] : engine.model().tensors) parameters += tensor.elements();
+    TOME_ASSIGN(work, WorkLeft::estimate(source, attention_turn(engine.model().config, parameters)));
+  }
   std::optional<Sample> next;
   if (first < count) {
     TOME_ASSIGN(next, source.make(first));
@@ -93,8 +100,9 @@ Result<RunTotals> run_samples(Engine& engine, const SampleSource& source, RunFol
     totals.new_tokens += answer.tokens.size();
     totals.seconds = end - start;
     if (options.progress) {
-      const double rate = static_cast<double>(totals.samples) / totals.seconds;
-      options.progress({"evaluating", index + 1, count, rate, static_cast<double>(count - index - 1) / rate});
+      const double left = work.from(index + 1), done = work.from(first) - left;
+      options.progress({"evaluating", index + 1, count, static_cast<double>(totals.samples) / totals.seconds,
+                        left * totals.seconds / done});
     }
   }
   return totals;
