@@ -222,11 +222,12 @@ Json answer_json(const DocumentReader& reader, const Answer& answer, const AskFl
           {"peak_resident_bytes", peak_resident_bytes()}};
 }
 
-Status ask_in_text(DocumentReader& reader, const std::string& question, const AskFlags& flags, bool name_question) {
+/// Of the reading, which all questions share, the first one's report tells.
+Status ask_in_text(DocumentReader& reader, const std::string& question, const AskFlags& flags, bool first, bool alone) {
   const auto on_ranking = [&](const Answer& answer) {
     clear_progress();
     std::string text;
-    if (name_question) text += fmt::format("Question: {}\n\n", printable(question));
+    if (!alone) text += fmt::format("Question: {}\n\n", printable(question));
     if (!answer.ranking.empty())
       text += render_ranking_title(reader, flags) + render_evidence(reader, answer, flags.evidence) + "\n";
     else
@@ -237,9 +238,10 @@ Status ask_in_text(DocumentReader& reader, const std::string& question, const As
   TOME_ASSIGN(const Answer answer, reader.ask(question, on_ranking, on_text));
   TOME_TRY(print(answer.generated.text.empty() ? "(no answer)\n" : "\n"));
   if (answer.generated.reason == StopReason::cancelled) return fail(ErrorKind::cancelled, "interrupted");
-  if (name_question) TOME_TRY(print("\n"));
+  if (!alone) TOME_TRY(print("\n"));
   if (flags.quiet) return {};
-  std::vector<AskStage> stages = reader.stages();
+  std::vector<AskStage> stages;
+  if (first) stages = reader.stages();
   stages.insert(stages.end(), answer.stages.begin(), answer.stages.end());
   std::fprintf(stderr, "\n%s", render_stages(reader, stages).c_str());
   return {};
@@ -250,14 +252,16 @@ Status run_ask(const AskFlags& flags) {
   TOME_ASSIGN(Document document, Document::load(task.files));
   TOME_ASSIGN(AskOptions options, ask_options(flags));
   TOME_ASSIGN(const auto reader, DocumentReader::open(std::move(options), std::move(document), task.questions));
-  for (const std::string& question : task.questions) {
+  const bool alone = task.questions.size() == 1;
+  for (std::size_t i = 0; i < task.questions.size(); ++i) {
+    const std::string& question = task.questions[i];
     if (!flags.json) {
-      TOME_TRY(ask_in_text(*reader, question, flags, task.questions.size() > 1));
+      TOME_TRY(ask_in_text(*reader, question, flags, i == 0, alone));
       continue;
     }
     TOME_ASSIGN(const Answer answer, reader->ask(question));
     if (answer.generated.reason == StopReason::cancelled) return fail(ErrorKind::cancelled, "interrupted");
-    TOME_TRY(print(json_text(answer_json(*reader, answer, flags), task.questions.size() > 1 ? -1 : 2)));
+    TOME_TRY(print(json_text(answer_json(*reader, answer, flags), alone ? 2 : -1)));
   }
   return {};
 }

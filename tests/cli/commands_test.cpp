@@ -179,6 +179,20 @@ TEST_F(Commands, no_cache_writes_nothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_ / "cache" / "tome" / "snapshots"));
 }
 
+TEST_F(Commands, of_several_questions_the_first_one_tells_what_the_reading_took) {
+  const Ran ran = run({"ask", "-m", model_, write("a.txt", "One text."), "--questions",
+                       write("q.txt", "What?\n\nWhere?\n"), "-n", "1", "--no-cache"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  const auto count = [&](const std::string& text, std::string_view what) {
+    int found = 0;
+    for (std::size_t at = text.find(what); at != text.npos; at = text.find(what, at + 1)) ++found;
+    return found;
+  };
+  EXPECT_EQ(count(ran.out, "Question: "), 2) << ran.out;
+  EXPECT_EQ(count(ran.err, "in all"), 2) << ran.err;
+  EXPECT_EQ(count(ran.err, "read the document"), 1) << ran.err;
+}
+
 TEST_F(Commands, a_document_longer_than_the_window_is_scaled_and_says_so) {
   std::string text;
   for (int line = 0; line < 60; ++line) text += "This is line number " + std::to_string(line) + " of a long text.\n";
