@@ -201,7 +201,8 @@ int main(int count, char** arguments) {
           ->UseRealTime();
     }
   }
-  for (const char* name : {"window:4096", "streaming:sinks=64,window=4096", "longformer:window=4096,globals=64",
+  for (const char* name : {"window:1024", "window:4096", "streaming:sinks=64,window=4096",
+                           "longformer:window=1024,globals=64", "longformer:window=4096,globals=64",
                            "bigbird:window=8,random=32,seed=1", "window_v3:c=8", "page_top_k:pages=64"})
     benchmark::RegisterBenchmark(("pattern/" + std::string(name) + "/keys").c_str(), pattern, std::string(name))
         ->RangeMultiplier(2)

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "attention/global_keys.h"
 #include "attention/page_choice.h"
 #include "attention/partial_merge.h"
 #include "attention/query_tile.h"
@@ -21,50 +22,129 @@ constexpr int kFewRows = 6;                      ///< up to this many rows read 
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
+constexpr int kManyTokens = 32;                  ///< from here on gathering a pattern's global keys is worth its while
 
-/// All steps of a tile in fp32: a score tile, its softmax, its product with the values.
-void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, PageSteps steps,
-                TileMemory<float>& memory) {
-  const KvLayout& layout = r.keys->layout();
-  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
-  const std::size_t columns = layout.value_panels() * 64;
-  const VisibleKeys visible = r.visible.for_kv_head(kv_head);
-  for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
-    const float *keys[kTilePages], *values[kTilePages];
-    load_step_keys(r, kv_head, step, memory, keys);
-    load_step_values(r, kv_head, step, memory, values);
-    score_pages(r, visible, memory, keys, step, first_token, tokens, group);
-    kernels::kernels().softmax_tile_f32({.scores = memory.scores,
-                                         .score_stride = kTileKeys,
-                                         .rows = rows,
-                                         .keys = step.count * static_cast<int>(kPageKeys),
-                                         .reference = memory.reference,
-                                         .sum = memory.sum,
-                                         .output = memory.output,
-                                         .output_stride = columns,
-                                         .output_columns = static_cast<int>(columns),
-                                         .probabilities = memory.probabilities,
-                                         .probability_stride = kTileKeys});
-    for (std::uint32_t panel = 0; panel < layout.value_panels(); ++panel) {
-      const float* panels[kTilePages];
-      for (int i = 0; i < step.count; ++i) panels[i] = values[i] + panel * kPageKeys * 64;
-      kernels::kernels().panel_product_f32({.a = memory.probabilities,
-                                            .a_stride = kTileKeys,
-                                            .panels = panels,
-                                            .panel_count = step.count,
-                                            .k_each = static_cast<int>(kPageKeys),
-                                            .c = memory.output + panel * 64,
-                                            .c_stride = columns,
-                                            .rows = rows,
-                                            .accumulate = Accumulate::yes});
+/// What a tile attends to: a pass over pages, and first, where the pattern has global tokens, over these.
+template <class Element>
+struct Tile {
+  const AttentionRequest& request;
+  std::uint32_t kv_head;
+  int first_token, tokens;  ///< of the request's queries
+  const GlobalKeys<Element>* globals;
+
+  int group() const { return static_cast<int>(request.shape.heads / request.shape.kv_heads); }
+  int rows() const { return tokens * group(); }
+};
+
+/// Keys and values that a tile takes at once, and which of them its rows see (find_visible).
+template <class Element>
+struct Panels {
+  const Element* keys[kTilePages];
+  const Element* values[kTilePages];
+  const std::uint64_t* visible[kTilePages];
+  int count = 0;
+};
+
+/// In fp32: a score tile, its softmax, its product with the values.
+void attend(const Tile<float>& tile, const Panels<float>& panels, TileMemory<float>& memory) {
+  const std::uint32_t value_panels = tile.request.keys->layout().value_panels();
+  const std::size_t columns = value_panels * std::size_t{64};
+  score_panels(tile.request, memory, panels.keys, panels.visible, panels.count, tile.rows());
+  kernels::kernels().softmax_tile_f32({.scores = memory.scores,
+                                       .score_stride = kTileKeys,
+                                       .rows = tile.rows(),
+                                       .keys = panels.count * static_cast<int>(kPageKeys),
+                                       .reference = memory.reference,
+                                       .sum = memory.sum,
+                                       .output = memory.output,
+                                       .output_stride = columns,
+                                       .output_columns = static_cast<int>(columns),
+                                       .probabilities = memory.probabilities,
+                                       .probability_stride = kTileKeys});
+  for (std::uint32_t panel = 0; panel < value_panels; ++panel) {
+    const float* values[kTilePages];
+    for (int i = 0; i < panels.count; ++i) values[i] = panels.values[i] + panel * kPageKeys * 64;
+    kernels::kernels().panel_product_f32({.a = memory.probabilities,
+                                          .a_stride = kTileKeys,
+                                          .panels = values,
+                                          .panel_count = panels.count,
+                                          .k_each = static_cast<int>(kPageKeys),
+                                          .c = memory.output + panel * 64,
+                                          .c_stride = columns,
+                                          .rows = tile.rows(),
+                                          .accumulate = Accumulate::yes});
+  }
+}
+
+/// In bf16, by one kernel from scores to output.
+kernels::AttentionStep step_of(const Tile<std::uint16_t>& tile, const Panels<std::uint16_t>& panels,
+                               TileMemory<std::uint16_t>& memory) {
+  const KvLayout& layout = tile.request.keys->layout();
+  return {.queries = memory.queries,
+          .rows = tile.rows(),
+          .dims = static_cast<int>(layout.head_dim),
+          .pages = panels.count,
+          .keys = panels.keys,
+          .values = panels.values,
+          .value_panels = static_cast<int>(layout.value_panels()),
+          .visible = panels.visible,
+          .output = memory.output,
+          .reference = memory.reference,
+          .sum = memory.sum};
+}
+void attend(const Tile<std::uint16_t>& tile, const Panels<std::uint16_t>& panels, TileMemory<std::uint16_t>& memory) {
+  kernels::kernels().attention_step_bf16(step_of(tile, panels, memory));
+}
+
+/// The global tokens that the tile's rows see beyond what their pass over pages shows them.
+template <class Element>
+void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
+  const VisibleKeys visible = tile.request.visible.for_kv_head(tile.kv_head);
+  Panels<Element> panels;
+  const int group = tile.group();
+  for (int page = 0; page < tile.globals->pages(); ++page) {
+    std::uint64_t* words = memory.visible + panels.count * tile.rows();
+    std::uint64_t any = 0;
+    for (int token = 0; token < tile.tokens; ++token) {
+      const std::uint64_t bits = tile.globals->bits(visible, tile.request.position(tile.first_token + token), page);
+      any |= bits;
+      std::fill_n(words + token * group, group, bits);
+    }
+    if (any != 0) {
+      panels.keys[panels.count] = tile.globals->keys(tile.kv_head, page);
+      panels.values[panels.count] = tile.globals->values(tile.kv_head, page);
+      panels.visible[panels.count++] = words;
+    }
+    if (panels.count == kTilePages || (page + 1 == tile.globals->pages() && panels.count > 0)) {
+      attend(tile, panels, memory);
+      panels.count = 0;
     }
   }
-  for (int row = rows - 1; row >= 0; --row) {  // the sums take their places among the lanes
+}
+
+/// All steps of a tile in fp32.
+void take_steps(const Tile<float>& tile, PageSteps steps, TileMemory<float>& memory) {
+  const AttentionRequest& r = tile.request;
+  const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
+  for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
+    Panels<float> panels;
+    panels.count = step.count;
+    load_step_keys(r, tile.kv_head, step, memory, panels.keys);
+    load_step_values(r, tile.kv_head, step, memory, panels.values);
+    find_visible(r, visible, step, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
+    attend(tile, panels, memory);
+  }
+}
+
+/// The fp32 kernels keep one sum a row: it takes its place among the lanes.
+void spread_sums(int rows, TileMemory<float>& memory) {
+  for (int row = rows - 1; row >= 0; --row) {
     const float sum = memory.sum[row];
     std::fill_n(memory.sum + row * 16, 16, 0.0f);
     memory.sum[row * 16] = sum;
   }
 }
+void spread_sums(int, TileMemory<std::uint16_t>&) {}
 
 /// Each row of queries in 8 bits with a scale of its own, and what the keys' offset of 128 adds to its products.
 void quantize_queries(const KvLayout& layout, int rows, TileMemory<std::uint16_t>& memory) {
@@ -90,97 +170,79 @@ void quantize_queries(const KvLayout& layout, int rows, TileMemory<std::uint16_t
   }
 }
 
-/// All steps of a tile in bf16 (int8: scores from 8-bit products): one kernel from scores to output, which also asks
-/// for the pages of the step after.
-void take_steps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, PageSteps steps,
-                TileMemory<std::uint16_t>& memory) {
+/// All steps of a tile in bf16 (int8: scores from 8-bit products), each asking for the pages of the step after.
+void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std::uint16_t>& memory) {
+  const AttentionRequest& r = tile.request;
   const KvLayout& layout = r.keys->layout();
-  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
   const bool int8 = r.precision == AttentionPrecision::int8;
-  const bool in_place = !int8 && layout.type == DType::q8_0 && r.rotation.part == nullptr && rows <= kFewRows &&
+  const bool in_place = !int8 && layout.type == DType::q8_0 && r.rotation.part == nullptr && tile.rows() <= kFewRows &&
                         kernels::kernels().attention_step_q8 != nullptr;
-  if (int8) quantize_queries(layout, rows, memory);
-  const VisibleKeys visible_keys = r.visible.for_kv_head(kv_head);
-  const std::size_t head_offset = (layout.key_bytes() + layout.value_bytes()) * kv_head;
-  PageRun step = steps.next();
-  while (step.count > 0) {
+  if (int8) quantize_queries(layout, tile.rows(), memory);
+  const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
+  const std::size_t head_offset = (layout.key_bytes() + layout.value_bytes()) * tile.kv_head;
+  PageRun run = steps.next();
+  while (run.count > 0) {
     const PageRun after = steps.next();
-    const std::uint16_t *keys[kTilePages], *values[kTilePages];
+    Panels<std::uint16_t> panels;
+    panels.count = run.count;
     const std::byte *keys_8[kTilePages], *values_8[kTilePages];
     float* key_scales[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
-    const std::uint64_t* visible[kTilePages];
     if (int8 || in_place)
-      for (int i = 0; i < step.count; ++i) {
-        keys_8[i] = r.keys->page(step.pages[i]) + head_offset;
+      for (int i = 0; i < run.count; ++i) {
+        keys_8[i] = r.keys->page(run.pages[i]) + head_offset;
         values_8[i] = keys_8[i] + layout.key_bytes();
         key_scales[i] = memory.key_scales + static_cast<std::size_t>(i) * (layout.head_dim / 32) * kPageKeys;
         kernels::kernels().dequantize_row(DType::f16, keys_8[i] + kPageKeys * layout.head_dim,
                                           layout.head_dim / 32 * kPageKeys, key_scales[i]);
       }
     else
-      load_step_keys(r, kv_head, step, memory, keys);
-    if (!in_place) load_step_values(r, kv_head, step, memory, values);
-    for (int i = 0; i < step.count; ++i) {
-      visible[i] = nullptr;
-      if (step.coverage[i] == TileCoverage::all) continue;
-      std::uint64_t* words = memory.visible + i * rows;
-      visible[i] = words;
-      for (int token = 0; token < tokens; ++token)
-        std::fill_n(
-            words + token * group, group,
-            visible_keys.bits(r.first_position + static_cast<std::uint64_t>(first_token + token), step.pages[i]));
-    }
+      load_step_keys(r, tile.kv_head, run, memory, panels.keys);
+    if (!in_place) load_step_values(r, tile.kv_head, run, memory, panels.values);
+    find_visible(r, visible, run, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
     for (int i = 0; i < after.count; ++i) {
       keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
       // The panel that keys of 8 or 4 bits become is about as long as keys and values were.
       values_ahead[i] =
           layout.type == DType::q8_0 || layout.type == DType::q4_0 ? nullptr : keys_ahead[i] + layout.key_bytes();
     }
-    const kernels::AttentionStep work{.queries = memory.queries,
-                                      .rows = rows,
-                                      .dims = static_cast<int>(layout.head_dim),
-                                      .pages = step.count,
-                                      .keys = keys,
-                                      .queries_8 = memory.queries_8,
-                                      .query_scales = memory.query_scales,
-                                      .query_offsets = memory.query_offsets,
-                                      .keys_8 = keys_8,
-                                      .key_scales = key_scales,
-                                      .values_8 = values_8,
-                                      .values = values,
-                                      .value_panels = static_cast<int>(layout.value_panels()),
-                                      .visible = visible,
-                                      .keys_ahead = keys_ahead,
-                                      .values_ahead = values_ahead,
-                                      .pages_ahead = after.count,
-                                      .output = memory.output,
-                                      .reference = memory.reference,
-                                      .sum = memory.sum};
+    kernels::AttentionStep step = step_of(tile, panels, memory);
+    step.queries_8 = memory.queries_8;
+    step.query_scales = memory.query_scales;
+    step.query_offsets = memory.query_offsets;
+    step.keys_8 = keys_8;
+    step.key_scales = key_scales;
+    step.values_8 = values_8;
+    step.keys_ahead = keys_ahead;
+    step.values_ahead = values_ahead;
+    step.pages_ahead = after.count;
     if (int8)
-      kernels::kernels().attention_step_int8(work);
+      kernels::kernels().attention_step_int8(step);
     else if (in_place)
-      kernels::kernels().attention_step_q8(work);
+      kernels::kernels().attention_step_q8(step);
     else
-      kernels::kernels().attention_step_bf16(work);
-    step = after;
+      kernels::kernels().attention_step_bf16(step);
+    run = after;
   }
 }
 
 template <class Element>
-void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, const PageSteps& steps,
-              float* output, float* lse, TileMemory<Element>& memory) {
-  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), rows = tokens * group;
+void run_tile(const Tile<Element>& tile, const PageSteps& steps, float* output, float* lse,
+              TileMemory<Element>& memory) {
+  const AttentionRequest& r = tile.request;
+  const int group = tile.group(), rows = tile.rows();
   const std::size_t dims = r.shape.head_dim, columns = r.keys->layout().value_panels() * 64;
-  load_queries(r, kv_head, first_token, tokens, 0, static_cast<std::uint32_t>(group), memory);
+  load_queries(r, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(group), memory);
   std::fill_n(memory.output, static_cast<std::size_t>(rows) * columns, 0.0f);
   std::fill_n(memory.reference, rows, kNothing);
   std::fill_n(memory.sum, rows * 16, 0.0f);
-  take_steps(r, kv_head, first_token, tokens, steps, memory);
+  if (tile.globals != nullptr) take_globals(tile, memory);
+  take_steps(tile, steps, memory);
+  spread_sums(rows, memory);
   for (int row = 0; row < rows; ++row) {
-    const auto token = static_cast<std::size_t>(first_token + row / group);
-    const auto head =
-        static_cast<std::size_t>(kv_head) * static_cast<std::size_t>(group) + static_cast<std::size_t>(row % group);
+    const auto token = static_cast<std::size_t>(r.token(tile.first_token + row / group));
+    const auto head = static_cast<std::size_t>(tile.kv_head) * static_cast<std::size_t>(group) +
+                      static_cast<std::size_t>(row % group);
     float total = 0.0f;
     for (int lane = 0; lane < 16; ++lane) total += memory.sum[row * 16 + lane];
     const float inverse = total == 0.0f ? 0.0f : 1.0f / total;  // a sum that is not a number stays one
@@ -197,27 +259,28 @@ void run_tile(const AttentionRequest& r, std::uint32_t kv_head, int first_token,
 }
 
 template <class Element>
-void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch) {
+void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch,
+         const GlobalKeys<Element>* globals = nullptr) {
   const KvLayout& layout = r.keys->layout();
-  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads);
+  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
   const int tile_tokens = std::max(1, kTileRows / group);
-  const std::int64_t tiles = (r.tokens + tile_tokens - 1) / tile_tokens;
+  const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
   scratch.threads.reserve(memory_bytes * static_cast<std::size_t>(thread_count()));
 
-  const std::uint64_t first_key = r.visible.of(r.first_position).begin / kPageKeys * kPageKeys;
-  const std::uint64_t end_key = r.visible.of(r.first_position + static_cast<std::uint64_t>(r.tokens) - 1).end;
+  const std::uint64_t first_key = r.visible.of(r.position(0)).begin / kPageKeys * kPageKeys;
+  const std::uint64_t end_key = r.visible.of(r.position(queries - 1)).end;
   std::uint64_t span = end_key > first_key ? end_key - first_key : 0;
   const std::int64_t base_tasks = tiles * r.shape.kv_heads;
-  struct Tile {
-    std::uint32_t kv_head;
-    int first_token, tokens;
-  };
-  const auto tile_of = [&](std::int64_t index) -> Tile {
+  const auto tile_of = [&](std::int64_t index) -> Tile<Element> {
     const int first_token = static_cast<int>(tiles - 1 - index / r.shape.kv_heads) * tile_tokens;  // longest first
-    return {static_cast<std::uint32_t>(index % r.shape.kv_heads), first_token,
-            std::min(tile_tokens, r.tokens - first_token)};
+    return {r, static_cast<std::uint32_t>(index % r.shape.kv_heads), first_token,
+            std::min(tile_tokens, queries - first_token), globals};
+  };
+  const auto keys_of = [&](const Tile<Element>& tile) -> KeyInterval {
+    return {r.visible.of(r.position(tile.first_token)).begin,
+            r.visible.of(r.position(tile.first_token + tile.tokens - 1)).end};
   };
   const auto memory_of = [&](int thread) {
     TileMemory<Element> memory;
@@ -225,16 +288,27 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
                                tile_tokens * group, &memory);
     return memory;
   };
+  // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
   const bool choosing = r.top_pages > 0;
-  if (choosing) {
+  const bool listed = choosing || (r.visible.pattern != nullptr && base_tasks < kEnoughTasks);
+  if (choosing)
     CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
+  if (listed) {
     scratch.chosen.resize(static_cast<std::size_t>(base_tasks));
     scratch.choices.resize(static_cast<std::size_t>(thread_count()));
     parallel_for(base_tasks, [&](std::int64_t index, int thread) {
-      const Tile tile = tile_of(index);
-      TileMemory<Element> memory = memory_of(thread);
-      choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, memory,
-                   scratch.choices[static_cast<std::size_t>(thread)], scratch.chosen[static_cast<std::size_t>(index)]);
+      const Tile<Element> tile = tile_of(index);
+      std::vector<std::uint64_t>& pages = scratch.chosen[static_cast<std::size_t>(index)];
+      if (choosing) {
+        TileMemory<Element> memory = memory_of(thread);
+        choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, memory,
+                     scratch.choices[static_cast<std::size_t>(thread)], pages);
+        return;
+      }
+      pages.clear();
+      PageSteps steps(r, tile.kv_head, tile.first_token, tile.tokens, keys_of(tile));
+      for (PageRun step = steps.next(); step.count > 0; step = steps.next())
+        pages.insert(pages.end(), step.pages, step.pages + step.count);
     });
     span = 0;
     for (std::int64_t index = 0; index < base_tasks; ++index)
@@ -253,16 +327,15 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   }
   parallel_for(base_tasks * splits, [&](std::int64_t index, int thread) {
     const std::int64_t split = index % splits;
-    const Tile tile = tile_of(index / splits);
-    const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(tile.first_token);
-    KeyInterval keys{r.visible.of(first_query).begin,
-                     r.visible.of(first_query + static_cast<std::uint64_t>(tile.tokens) - 1).end};
+    Tile<Element> tile = tile_of(index / splits);
+    if (split > 0) tile.globals = nullptr;  // the first one takes them
+    KeyInterval keys = keys_of(tile);
     if (splits > 1) {
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
       keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
     }
     PageSteps steps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
-    if (choosing) {
+    if (listed) {
       const std::vector<std::uint64_t>& chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
       const std::size_t each = split_keys / kPageKeys, begin = static_cast<std::size_t>(split) * each;
       std::span<const std::uint64_t> share = chosen;
@@ -274,11 +347,13 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     float* output =
         splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
     float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
-    run_tile(r, tile.kv_head, tile.first_token, tile.tokens, steps, output, lse, memory);
+    run_tile(tile, steps, output, lse, memory);
   });
   if (splits == 1) return;
-  parallel_for(static_cast<std::int64_t>(lse_size), [&](std::int64_t row, int) {
-    const auto at = static_cast<std::size_t>(row), dims = static_cast<std::size_t>(r.shape.head_dim);
+  parallel_for(static_cast<std::int64_t>(queries) * r.shape.heads, [&](std::int64_t row, int) {
+    const auto at = static_cast<std::size_t>(r.token(static_cast<int>(row / r.shape.heads))) * r.shape.heads +
+                    static_cast<std::size_t>(row % r.shape.heads);
+    const auto dims = static_cast<std::size_t>(r.shape.head_dim);
     float* output = result.output + at * dims;
     result.lse[at] = kNothing;
     std::fill_n(output, dims, 0.0f);
@@ -286,6 +361,37 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
       merge_partial(output, result.lse[at], scratch.split_output.data() + output_size * split + at * dims,
                     scratch.split_lse[lse_size * split + at], dims);
   });
+}
+
+/// Global tokens apart: they attend to everything by themselves, the others to their windows and to the globals' keys.
+template <class Element>
+void run_with_globals(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch) {
+  const AttentionPattern& pattern = *r.visible.pattern;
+  scratch.global_tokens.clear();
+  scratch.other_tokens.clear();
+  for (int token = 0; token < r.tokens; ++token) {
+    const bool global = std::binary_search(pattern.globals().begin(), pattern.globals().end(), r.position(token));
+    (global ? scratch.global_tokens : scratch.other_tokens).push_back(token);
+  }
+  AttentionRequest part = r;
+  if (!scratch.global_tokens.empty()) {
+    part.only = scratch.global_tokens;
+    part.visible.pattern = nullptr;
+    run<Element>(part, result, scratch);
+  }
+  if (scratch.other_tokens.empty()) return;
+  part.only = scratch.other_tokens;
+  part.visible.pattern = pattern.without_globals();
+  const GlobalKeys<Element> globals(part, pattern, scratch);
+  run<Element>(part, result, scratch, &globals);
+}
+
+template <class Element>
+void run_any(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch) {
+  if (r.visible.pattern != nullptr && r.visible.pattern->without_globals() != nullptr && r.tokens >= kManyTokens)
+    run_with_globals<Element>(r, result, scratch);
+  else
+    run<Element>(r, result, scratch);
 }
 
 }  // namespace
@@ -299,9 +405,9 @@ void flash_attention(const AttentionRequest& request, const PartialAttention& re
         (request.keys->layout().type == DType::q8_0 && request.rotation.part == nullptr &&
          kernels::kernels().int8_scores));
   if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
-    run<std::uint16_t>(request, result, scratch);
+    run_any<std::uint16_t>(request, result, scratch);
   else
-    run<float>(request, result, scratch);
+    run_any<float>(request, result, scratch);
 }
 
 }  // namespace tome

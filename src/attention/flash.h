@@ -48,6 +48,12 @@ struct AttentionRequest {
   const PageBounds* bounds = nullptr;
   std::uint64_t top_pages = 0;                              ///< 0: all
   AttentionPrecision precision = AttentionPrecision::bf16;  ///< bf16: fp32 where the machine has no bf16 products
+  /// Not empty: these tokens alone (ascending); what the results hold for the others stays as it is.
+  std::span<const int> only;
+
+  int query_count() const { return only.empty() ? tokens : static_cast<int>(only.size()); }
+  int token(int query) const { return only.empty() ? query : only[static_cast<std::size_t>(query)]; }
+  std::uint64_t position(int query) const { return first_position + static_cast<std::uint64_t>(token(query)); }
 };
 
 /// The contract of every attention routine: normalised fp32 output and its natural-logarithmic LSE (−∞: saw no key).
@@ -67,6 +73,9 @@ struct AttentionScratch {
   };
   std::vector<Choice> choices;
   std::vector<std::vector<std::uint64_t>> chosen;
+  /// Of patterns with global tokens: their keys and values as panels, and the tokens of the request by kind.
+  AlignedBuffer<std::byte> globals;
+  std::vector<int> global_tokens, other_tokens;
 };
 
 void flash_attention(const AttentionRequest& request, const PartialAttention& result, AttentionScratch& scratch);

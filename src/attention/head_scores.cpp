@@ -33,6 +33,7 @@ std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, 
     PageRun step;
     step.count = static_cast<int>(std::min<std::uint64_t>(kTilePages, pages - page));
     const Element* keys[kTilePages];
+    const std::uint64_t* words[kTilePages];
     for (int i = 0; i < step.count; ++i) {
       step.pages[i] = page + static_cast<std::uint64_t>(i);
       step.coverage[i] = TileCoverage::some;
@@ -41,7 +42,8 @@ std::uint64_t for_each_score_row(const AttentionRequest& r, std::uint32_t head, 
     for (int token = first_token; token < last_token; token += kTileRows) {
       const int tokens = std::min(kTileRows, last_token - token);
       load_queries(r, kv_head, token, tokens, head % group, 1, memory);
-      score_pages(r, visible, memory, keys, step, token, tokens, 1);
+      find_visible(r, visible, step, token, tokens, 1, memory, words);
+      score_panels(r, memory, keys, words, step.count, tokens);
       const std::uint64_t first_key = page * kPageKeys;
       const auto count =
           static_cast<std::size_t>(std::min(end - first_key, static_cast<std::uint64_t>(step.count) * kPageKeys));

@@ -211,7 +211,19 @@ std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOp
   if (globals > 0 && !sentence_starts.empty())
     pattern->description_ +=
         fmt::format(", globals {}", sha256_hex(std::as_bytes(std::span(pattern->globals_))).substr(0, 8));
+  if (globals > 0) {
+    auto rest = std::make_shared<AttentionPattern>(*pattern);
+    rest->globals_.clear();
+    rest->global_bits_.clear();
+    rest->description_ += ", without them";
+    pattern->without_globals_ = std::move(rest);
+  }
   return pattern;
+}
+
+/// Of the first keys, those that every query sees.
+std::uint64_t AttentionPattern::sinks() const {
+  return options_.kind == PatternKind::window_v3 ? kPage : options_.sinks;
 }
 
 bool AttentionPattern::sees_everything(std::uint64_t query) const {
@@ -253,11 +265,10 @@ bool AttentionPattern::may_see(std::uint64_t first_query, std::uint64_t last_que
   switch (options_.kind) {
     case PatternKind::streaming:
     case PatternKind::duo:
-      return key < options_.sinks;
+      return key < sinks();
     case PatternKind::longformer:
     case PatternKind::window_v3: {
-      if (options_.kind == PatternKind::window_v3 && page == 0) return true;
-      if (page < global_bits_.size() && global_bits_[page] != 0) return true;
+      if (key < sinks() || (page < global_bits_.size() && global_bits_[page] != 0)) return true;
       const auto next = std::lower_bound(globals_.begin(), globals_.end(), first_query);
       return next != globals_.end() && *next <= last_query;
     }
@@ -272,8 +283,9 @@ bool AttentionPattern::may_see(std::uint64_t first_query, std::uint64_t last_que
 }
 
 std::uint64_t AttentionPattern::next_page(std::uint64_t first_query, std::uint64_t page) const {
-  const bool two_runs = options_.kind == PatternKind::streaming || options_.kind == PatternKind::duo;
-  if (!two_runs || page * kPage < options_.sinks) return page;
+  const bool two_runs = options_.kind == PatternKind::streaming || options_.kind == PatternKind::duo ||
+                        (has_globals(options_) && globals_.empty());
+  if (!two_runs || page * kPage < sinks()) return page;
   return std::max(page, window_begin(first_query) / kPage);
 }
 
@@ -284,12 +296,9 @@ std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) co
   switch (options_.kind) {
     case PatternKind::streaming:
     case PatternKind::duo:
-      seen |= interval_bits(0, options_.sinks, page);
-      break;
     case PatternKind::window_v3:
-      if (page == 0) seen = ~std::uint64_t{0};
-      [[fallthrough]];
     case PatternKind::longformer:
+      seen |= interval_bits(0, sinks(), page);
       if (page < global_bits_.size()) seen |= global_bits_[page];
       break;
     case PatternKind::bigbird:
@@ -299,6 +308,14 @@ std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) co
       break;
   }
   return seen & causal;
+}
+
+std::pair<std::size_t, std::size_t> AttentionPattern::globals_beyond(std::uint64_t query) const {
+  const auto index = [&](std::uint64_t position) {
+    return static_cast<std::size_t>(std::lower_bound(globals_.begin(), globals_.end(), position) - globals_.begin());
+  };
+  const std::size_t begin = index(sinks());
+  return {begin, std::max(begin, index(window_begin(query)))};
 }
 
 bool AttentionPattern::shows_all_to(std::uint32_t kv_head) const {

@@ -65,8 +65,8 @@ class AttentionPattern {
 
   /// Whether any query of [first, last] may see a key of the page; never false when one does.
   bool may_see(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const;
-  /// The first page from `page` on that a query from `first_query` on may see by sinks and window; other patterns tell
-  /// page by page (may_see).
+  /// The first page from `page` on that a query from `first_query` on may see by sinks and window; patterns with other
+  /// keys tell page by page (may_see).
   std::uint64_t next_page(std::uint64_t first_query, std::uint64_t page) const;
   /// Bit k: the query sees key 64 · page + k.
   std::uint64_t bits(std::uint64_t query, std::uint64_t page) const;
@@ -78,11 +78,16 @@ class AttentionPattern {
   std::uint64_t top_pages() const { return options_.pages; }
   const std::string& description() const { return description_; }
   std::span<const std::uint64_t> globals() const { return globals_; }  ///< ascending
+  /// What is left of the pattern without its global tokens; nullptr where it has none.
+  const AttentionPattern* without_globals() const { return without_globals_.get(); }
+  /// [begin, end) of globals(): the keys that a query that is no global token sees beyond without_globals()'.
+  std::pair<std::size_t, std::size_t> globals_beyond(std::uint64_t query) const;
 
  private:
   bool sees_everything(std::uint64_t query) const;
   bool random_block(std::uint64_t query_block, std::uint64_t key_block) const;
   std::uint64_t window_begin(std::uint64_t query) const;
+  std::uint64_t sinks() const;
 
   PatternOptions options_;
   std::string description_;
@@ -90,6 +95,7 @@ class AttentionPattern {
   std::vector<std::uint64_t> globals_;      // ascending
   std::vector<std::uint64_t> global_bits_;  // by page
   std::vector<std::uint32_t> full_kv_heads_;
+  std::shared_ptr<const AttentionPattern> without_globals_;
 };
 
 }  // namespace tome

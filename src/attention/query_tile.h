@@ -92,9 +92,9 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
   float row[1024];
   CHECK(dims <= 1024);
   for (int token = 0; token < tokens; ++token) {
-    const std::uint64_t position = r.first_position + static_cast<std::uint64_t>(first_token + token);
+    const std::uint64_t position = r.position(first_token + token);
     for (std::uint32_t head = 0; head < head_count; ++head) {
-      std::copy_n(r.queries + static_cast<std::size_t>(first_token + token) * r.query_stride +
+      std::copy_n(r.queries + static_cast<std::size_t>(r.token(first_token + token)) * r.query_stride +
                       (kv_head * group + first_head + head) * dims,
                   dims, row);
       double scale = static_cast<double>(r.shape.score_scale) * kLog2E;
@@ -125,13 +125,28 @@ struct PageRun {
   int count = 0;
 };
 
-/// Scores of a tile against the pages; keys that a row does not see become −∞.
+/// Which keys of a run's pages the rows see: a word a row in the tile's memory; nullptr where all rows see all.
 template <class Element>
-void score_pages(const AttentionRequest& r, const VisibleKeys& visible, const TileMemory<Element>& memory,
-                 const Element* const* keys, const PageRun& run, int first_token, int tokens, int heads) {
-  const int rows = tokens * heads, dims = static_cast<int>(r.shape.head_dim);
+void find_visible(const AttentionRequest& r, const VisibleKeys& visible, const PageRun& run, int first_token,
+                  int tokens, int heads, const TileMemory<Element>& memory, const std::uint64_t** words) {
+  for (int i = 0; i < run.count; ++i) {
+    words[i] = nullptr;
+    if (run.coverage[i] == TileCoverage::all) continue;
+    std::uint64_t* rows = memory.visible + i * tokens * heads;
+    words[i] = rows;
+    for (int token = 0; token < tokens; ++token)
+      std::fill_n(rows + token * heads, heads, visible.bits(r.position(first_token + token), run.pages[i]));
+  }
+}
+
+/// Scores of a tile against `count` panels of keys; keys that a row does not see become −∞. words: as find_visible
+/// leaves them.
+template <class Element>
+void score_panels(const AttentionRequest& r, const TileMemory<Element>& memory, const Element* const* keys,
+                  const std::uint64_t* const* words, int count, int rows) {
+  const int dims = static_cast<int>(r.shape.head_dim);
   constexpr int page_keys = static_cast<int>(kPageKeys);
-  for (int i = 0; i < run.count; ++i)
+  for (int i = 0; i < count; ++i)
     Kernels<Element>::product({.a = memory.queries,
                                .a_stride = static_cast<std::size_t>(dims),
                                .panels = &keys[i],
@@ -141,19 +156,15 @@ void score_pages(const AttentionRequest& r, const VisibleKeys& visible, const Ti
                                .c_stride = kTileKeys,
                                .rows = rows,
                                .accumulate = kernels::Accumulate::no});
-  for (int i = 0; i < run.count; ++i) {
-    if (run.coverage[i] == TileCoverage::all) continue;
-    for (int token = 0; token < tokens; ++token) {
-      const std::uint64_t query = r.first_position + static_cast<std::uint64_t>(first_token + token);
-      const std::uint64_t hidden = ~visible.bits(query, run.pages[i]);
-      for (int head = 0; hidden != 0 && head < heads; ++head) {
-        float* row = memory.scores + static_cast<std::size_t>(token * heads + head) * kTileKeys + i * page_keys;
-        for (std::uint64_t left = hidden; left != 0;) {  // runs of hidden keys
-          const int begin = std::countr_zero(left);
-          const int end = begin + std::countr_one(left >> begin);
-          std::fill(row + begin, row + end, kNothing);
-          left = end == 64 ? 0 : left >> end << end;
-        }
+  for (int i = 0; i < count; ++i) {
+    if (words[i] == nullptr) continue;
+    for (int row = 0; row < rows; ++row) {
+      float* scores = memory.scores + static_cast<std::size_t>(row) * kTileKeys + i * page_keys;
+      for (std::uint64_t left = ~words[i][row]; left != 0;) {  // runs of hidden keys
+        const int begin = std::countr_zero(left);
+        const int end = begin + std::countr_one(left >> begin);
+        std::fill(scores + begin, scores + end, kNothing);
+        left = end == 64 ? 0 : left >> end << end;
       }
     }
   }
@@ -164,8 +175,8 @@ class PageSteps {
  public:
   PageSteps(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens, KeyInterval keys)
       : visible_(r.visible.for_kv_head(kv_head)),
-        first_query_(r.first_position + static_cast<std::uint64_t>(first_token)),
-        last_query_(first_query_ + static_cast<std::uint64_t>(tokens) - 1),
+        first_query_(r.position(first_token)),
+        last_query_(r.position(first_token + tokens - 1)),
         next_(keys.begin / kPageKeys),
         end_((keys.end + kPageKeys - 1) / kPageKeys) {}
   /// Of chosen pages only.
