@@ -154,7 +154,9 @@ class Reporter : public benchmark::ConsoleReporter {
     for (const auto& run : runs) {
       const std::string name = run.benchmark_name();
       const std::size_t keys = name.find("/keys/");
-      if (!name.starts_with("pattern/") || keys == std::string::npos || run.iterations == 0) continue;
+      if (!name.starts_with("pattern/") || keys == std::string::npos || run.iterations == 0 ||
+          run.run_type != benchmark::BenchmarkReporter::Run::RT_Iteration)
+        continue;
       points_[name.substr(8, keys - 8)].emplace_back(
           std::log(std::stod(name.substr(keys + 6))),
           std::log(run.real_accumulated_time / static_cast<double>(run.iterations)));

@@ -24,13 +24,13 @@ constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles tha
 constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
 constexpr int kManyTokens = 32;                  ///< from here on gathering a pattern's global keys is worth its while
 
-/// What a tile attends to: a pass over pages, and first, where the pattern has global tokens, over these.
+/// Queries of one KV head that are attended to together.
 template <class Element>
 struct Tile {
   const AttentionRequest& request;
   std::uint32_t kv_head;
-  int first_token, tokens;  ///< of the request's queries
-  const GlobalKeys<Element>* globals;
+  int first_token, tokens;             ///< of the request's queries
+  const GlobalKeys<Element>* globals;  ///< to be taken beside the pages; nullptr: none
 
   int group() const { return static_cast<int>(request.shape.heads / request.shape.kv_heads); }
   int rows() const { return tokens * group(); }
@@ -96,7 +96,7 @@ void attend(const Tile<std::uint16_t>& tile, const Panels<std::uint16_t>& panels
   kernels::kernels().attention_step_bf16(step_of(tile, panels, memory));
 }
 
-/// The global tokens that the tile's rows see beyond what their pass over pages shows them.
+/// The global tokens that the tile's rows see beyond what their pass over pages shows them; in bf16 for int8 too.
 template <class Element>
 void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
   const VisibleKeys visible = tile.request.visible.for_kv_head(tile.kv_head);
@@ -104,16 +104,17 @@ void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
   const int group = tile.group();
   for (int page = 0; page < tile.globals->pages(); ++page) {
     std::uint64_t* words = memory.visible + panels.count * tile.rows();
-    std::uint64_t any = 0;
+    std::uint64_t any = 0, every = ~std::uint64_t{0};
     for (int token = 0; token < tile.tokens; ++token) {
       const std::uint64_t bits = tile.globals->bits(visible, tile.request.position(tile.first_token + token), page);
       any |= bits;
+      every &= bits;
       std::fill_n(words + token * group, group, bits);
     }
     if (any != 0) {
       panels.keys[panels.count] = tile.globals->keys(tile.kv_head, page);
       panels.values[panels.count] = tile.globals->values(tile.kv_head, page);
-      panels.visible[panels.count++] = words;
+      panels.visible[panels.count++] = every == ~std::uint64_t{0} ? nullptr : words;
     }
     if (panels.count == kTilePages || (page + 1 == tile.globals->pages() && panels.count > 0)) {
       attend(tile, panels, memory);
@@ -180,26 +181,26 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
   if (int8) quantize_queries(layout, tile.rows(), memory);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
   const std::size_t head_offset = (layout.key_bytes() + layout.value_bytes()) * tile.kv_head;
-  PageRun run = steps.next();
-  while (run.count > 0) {
+  PageRun pages = steps.next();
+  while (pages.count > 0) {
     const PageRun after = steps.next();
     Panels<std::uint16_t> panels;
-    panels.count = run.count;
+    panels.count = pages.count;
     const std::byte *keys_8[kTilePages], *values_8[kTilePages];
     float* key_scales[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
     if (int8 || in_place)
-      for (int i = 0; i < run.count; ++i) {
-        keys_8[i] = r.keys->page(run.pages[i]) + head_offset;
+      for (int i = 0; i < pages.count; ++i) {
+        keys_8[i] = r.keys->page(pages.pages[i]) + head_offset;
         values_8[i] = keys_8[i] + layout.key_bytes();
         key_scales[i] = memory.key_scales + static_cast<std::size_t>(i) * (layout.head_dim / 32) * kPageKeys;
         kernels::kernels().dequantize_row(DType::f16, keys_8[i] + kPageKeys * layout.head_dim,
                                           layout.head_dim / 32 * kPageKeys, key_scales[i]);
       }
     else
-      load_step_keys(r, tile.kv_head, run, memory, panels.keys);
-    if (!in_place) load_step_values(r, tile.kv_head, run, memory, panels.values);
-    find_visible(r, visible, run, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
+      load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
+    if (!in_place) load_step_values(r, tile.kv_head, pages, memory, panels.values);
+    find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
     for (int i = 0; i < after.count; ++i) {
       keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
       // The panel that keys of 8 or 4 bits become is about as long as keys and values were.
@@ -222,7 +223,7 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
       kernels::kernels().attention_step_q8(step);
     else
       kernels::kernels().attention_step_bf16(step);
-    run = after;
+    pages = after;
   }
 }
 
@@ -328,7 +329,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   parallel_for(base_tasks * splits, [&](std::int64_t index, int thread) {
     const std::int64_t split = index % splits;
     Tile<Element> tile = tile_of(index / splits);
-    if (split > 0) tile.globals = nullptr;  // the first one takes them
+    if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
+      tile.globals = nullptr;  // the first split takes them
     KeyInterval keys = keys_of(tile);
     if (splits > 1) {
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;

@@ -2,7 +2,7 @@
 // Exact tiled attention (FlashAttention-2, arXiv 2307.08691): query tiles outside, key tiles inside, online softmax in
 // base 2, no score matrix and no mask. All query heads of one KV head share a tile (rows = position × group + head), so
 // each key is read once a group. Few queries over many keys are split along the keys and merged (partial_merge.h); the
-// split depends on shapes only, never on the thread count.
+// split depends on shapes and patterns, never on the thread count.
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,8 +29,8 @@ struct PartRotation {
 };
 
 /// Of the products Q·Kᵀ (P·V follows in bf16 with the last two). int8: keys as q8_0 holds them, queries rounded to 8
-/// bits a row; not exact. For caches of q8_0 whose keys are stored rotated, on machines with int8 scores
-/// (kernel_table.h). Evidence and LSEs from keys alone take bf16 instead.
+/// bits a row; not exact (global tokens of a pattern are taken in bf16). For caches of q8_0 whose keys are stored
+/// rotated, on machines with int8 scores (kernel_table.h). Evidence and LSEs from keys alone take bf16 instead.
 enum class AttentionPrecision { fp32, bf16, int8 };
 
 struct AttentionRequest {
@@ -48,7 +48,8 @@ struct AttentionRequest {
   const PageBounds* bounds = nullptr;
   std::uint64_t top_pages = 0;                              ///< 0: all
   AttentionPrecision precision = AttentionPrecision::bf16;  ///< bf16: fp32 where the machine has no bf16 products
-  /// Not empty: these tokens alone (ascending); what the results hold for the others stays as it is.
+  /// Not empty: these tokens alone (ascending); what the results hold for the others stays as it is. Of flash_attention
+  /// only.
   std::span<const int> only;
 
   int query_count() const { return only.empty() ? tokens : static_cast<int>(only.size()); }

@@ -7,21 +7,14 @@
 #include "base/thread_pool.h"
 
 namespace tome {
-namespace {
-
-std::size_t index_of(std::span<const std::uint64_t> positions, std::uint64_t position) {
-  return static_cast<std::size_t>(std::lower_bound(positions.begin(), positions.end(), position) - positions.begin());
-}
-
-}  // namespace
-
 template <class Element>
 GlobalKeys<Element>::GlobalKeys(const AttentionRequest& request, const AttentionPattern& pattern,
                                 AttentionScratch& scratch)
     : pattern_(pattern), dims_(request.shape.head_dim), value_panels_(request.keys->layout().value_panels()) {
   const KvLayout& layout = request.keys->layout();
-  const auto end = request.position(request.query_count() - 1) + 1;
-  positions_ = pattern.globals().first(index_of(pattern.globals(), end));
+  first_ = seen(request.visible, request.position(0)).first;  // both ends move on with the query
+  const std::size_t end = seen(request.visible, request.position(request.query_count() - 1)).second;
+  positions_ = pattern.globals().subspan(first_, std::max(first_, end) - first_);
   key_elements_ = kPageKeys * dims_;
   value_elements_ = kPageKeys * value_panels_ * 64;
 
@@ -32,7 +25,9 @@ GlobalKeys<Element>::GlobalKeys(const AttentionRequest& request, const Attention
   const std::size_t thread_bytes = 2 * tile * sizeof(Element) + floats * sizeof(float);
   scratch.globals.reserve(panels * sizeof(Element) + thread_bytes * static_cast<std::size_t>(thread_count()));
   panels_ = reinterpret_cast<Element*>(scratch.globals.data());
-  std::fill_n(panels_, panels, Element{});  // slots that no key fills must be numbers
+  if (positions_.size() % kPageKeys != 0)  // slots that no key fills must be numbers
+    for (std::uint32_t kv_head = 0; kv_head < request.shape.kv_heads; ++kv_head)
+      std::fill_n(this->panels(kv_head, pages() - 1), key_elements_ + value_elements_, Element{});
   std::byte* const threads = scratch.globals.data() + panels * sizeof(Element);
 
   struct Source {
@@ -79,12 +74,18 @@ void GlobalKeys<Element>::copy(std::uint32_t kv_head, std::size_t global, const 
 }
 
 template <class Element>
-std::uint64_t GlobalKeys<Element>::bits(const VisibleKeys& visible, std::uint64_t query, int page) const {
+std::pair<std::size_t, std::size_t> GlobalKeys<Element>::seen(const VisibleKeys& visible, std::uint64_t query) const {
   const KeyInterval keys = visible.of(query);
   const auto beyond = pattern_.globals_beyond(query);
-  const std::size_t first = static_cast<std::size_t>(page) * kPageKeys;
-  const std::size_t begin = std::max({beyond.first, index_of(positions_, keys.begin), first});
-  const std::size_t end = std::min({beyond.second, index_of(positions_, keys.end), first + kPageKeys});
+  const std::size_t begin = std::max(beyond.first, pattern_.first_global(keys.begin));
+  return {begin, std::max(begin, std::min(beyond.second, pattern_.first_global(keys.end)))};
+}
+
+template <class Element>
+std::uint64_t GlobalKeys<Element>::bits(const VisibleKeys& visible, std::uint64_t query, int page) const {
+  const auto [seen_begin, seen_end] = seen(visible, query);
+  const std::size_t first = first_ + static_cast<std::size_t>(page) * kPageKeys;
+  const std::size_t begin = std::max(seen_begin, first), end = std::min(seen_end, first + kPageKeys);
   if (begin >= end) return 0;
   return (~std::uint64_t{0} >> (64 - (end - begin))) << (begin - first);
 }

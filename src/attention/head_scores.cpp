@@ -107,7 +107,7 @@ void lse_alone(const AttentionRequest& r, std::uint32_t head, int first_token, i
 
 void attention_lse(const AttentionRequest& request, std::uint32_t head, int first_token, int last_token, float* lse,
                    AttentionScratch& scratch) {
-  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens);
+  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens && request.only.empty());
   if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
     lse_alone<std::uint16_t>(request, head, first_token, last_token, lse, scratch);
   else
@@ -116,7 +116,7 @@ void attention_lse(const AttentionRequest& request, std::uint32_t head, int firs
 
 void add_attention_probabilities(const AttentionRequest& request, std::uint32_t head, const float* lse, int first_token,
                                  int last_token, std::span<float> probabilities, AttentionScratch& scratch) {
-  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens);
+  CHECK(first_token >= 0 && first_token < last_token && last_token <= request.tokens && request.only.empty());
   if (request.precision != AttentionPrecision::fp32 && kernels::kernels().bf16_products)
     add_probabilities<std::uint16_t>(request, head, lse, first_token, last_token, probabilities, scratch);
   else

@@ -19,9 +19,9 @@ bool negative(Element value) {
 template <class Element>
 void choose_pages(const AttentionRequest& r, std::uint32_t kv_head, int first_token, int tokens,
                   TileMemory<Element>& memory, AttentionScratch::Choice& scratch, std::vector<std::uint64_t>& chosen) {
-  const std::uint64_t first_query = r.first_position + static_cast<std::uint64_t>(first_token);
+  const std::uint64_t first_query = r.position(first_token);
   const std::uint64_t own = first_query / kPageKeys;
-  const std::uint64_t end = (first_query + static_cast<std::uint64_t>(tokens) - 1) / kPageKeys + 1;
+  const std::uint64_t end = r.position(first_token + tokens - 1) / kPageKeys + 1;
   const std::uint64_t near_begin = own == 0 ? 0 : own - 1;  // this page and the later ones are read anyway
   chosen.clear();
   const PagedKv& panels = r.bounds->panels();

@@ -215,7 +215,6 @@ std::shared_ptr<const AttentionPattern> AttentionPattern::create(const PatternOp
     auto rest = std::make_shared<AttentionPattern>(*pattern);
     rest->globals_.clear();
     rest->global_bits_.clear();
-    rest->description_ += ", without them";
     pattern->without_globals_ = std::move(rest);
   }
   return pattern;
@@ -310,12 +309,13 @@ std::uint64_t AttentionPattern::bits(std::uint64_t query, std::uint64_t page) co
   return seen & causal;
 }
 
+std::size_t AttentionPattern::first_global(std::uint64_t position) const {
+  return static_cast<std::size_t>(std::lower_bound(globals_.begin(), globals_.end(), position) - globals_.begin());
+}
+
 std::pair<std::size_t, std::size_t> AttentionPattern::globals_beyond(std::uint64_t query) const {
-  const auto index = [&](std::uint64_t position) {
-    return static_cast<std::size_t>(std::lower_bound(globals_.begin(), globals_.end(), position) - globals_.begin());
-  };
-  const std::size_t begin = index(sinks());
-  return {begin, std::max(begin, index(window_begin(query)))};
+  const std::size_t begin = first_global(sinks());
+  return {begin, std::max(begin, first_global(window_begin(query)))};
 }
 
 bool AttentionPattern::shows_all_to(std::uint32_t kv_head) const {

@@ -78,6 +78,8 @@ class AttentionPattern {
   std::uint64_t top_pages() const { return options_.pages; }
   const std::string& description() const { return description_; }
   std::span<const std::uint64_t> globals() const { return globals_; }  ///< ascending
+  /// How many of globals() lie before the position.
+  std::size_t first_global(std::uint64_t position) const;
   /// What is left of the pattern without its global tokens; nullptr where it has none.
   const AttentionPattern* without_globals() const { return without_globals_.get(); }
   /// [begin, end) of globals(): the keys that a query that is no global token sees beyond without_globals()'.

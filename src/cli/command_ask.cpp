@@ -222,8 +222,9 @@ Json answer_json(const DocumentReader& reader, const Answer& answer, const AskFl
           {"peak_resident_bytes", peak_resident_bytes()}};
 }
 
-/// Of the reading, which all questions share, the first one's report tells.
-Status ask_in_text(DocumentReader& reader, const std::string& question, const AskFlags& flags, bool first, bool alone) {
+/// stages: what the answer's own are told after.
+Status ask_in_text(DocumentReader& reader, const std::string& question, const AskFlags& flags,
+                   std::vector<AskStage> stages, bool alone) {
   const auto on_ranking = [&](const Answer& answer) {
     clear_progress();
     std::string text;
@@ -240,8 +241,6 @@ Status ask_in_text(DocumentReader& reader, const std::string& question, const As
   if (answer.generated.reason == StopReason::cancelled) return fail(ErrorKind::cancelled, "interrupted");
   if (!alone) TOME_TRY(print("\n"));
   if (flags.quiet) return {};
-  std::vector<AskStage> stages;
-  if (first) stages = reader.stages();
   stages.insert(stages.end(), answer.stages.begin(), answer.stages.end());
   std::fprintf(stderr, "\n%s", render_stages(reader, stages).c_str());
   return {};
@@ -256,7 +255,8 @@ Status run_ask(const AskFlags& flags) {
   for (std::size_t i = 0; i < task.questions.size(); ++i) {
     const std::string& question = task.questions[i];
     if (!flags.json) {
-      TOME_TRY(ask_in_text(*reader, question, flags, i == 0, alone));
+      // The reading, which all questions share, is told once.
+      TOME_TRY(ask_in_text(*reader, question, flags, i == 0 ? reader->stages() : std::vector<AskStage>{}, alone));
       continue;
     }
     TOME_ASSIGN(const Answer answer, reader->ask(question));

@@ -53,6 +53,14 @@ std::vector<float> logits_of(Engine& engine, const std::vector<TokenId>& tokens)
 
 constexpr const char* kNames[] = {"llama-untied", "mistral-window", "qwen2", "qwen3", "gemma3"};
 
+double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
+  EXPECT_EQ(a.size(), b.size());
+  double largest = 0;
+  for (std::size_t i = 0; i < a.size(); ++i)
+    if (const double one = static_cast<double>(std::fabs(a[i] - b[i])); !(one <= largest)) largest = one;
+  return largest;
+}
+
 TEST(Session, logits_are_bitwise_the_same_for_any_thread_count) {
   for (const char* name : kNames) {
     const auto tokens = some_tokens(300);
@@ -237,6 +245,38 @@ TEST(Session, globals_follow_the_text_and_a_snapshot_belongs_to_them) {
   std::filesystem::remove(path);
 }
 
+// Long chunks take global tokens apart, short ones read their pages: turned keys, ranges of parts, dropped pages.
+TEST(Session, global_tokens_do_not_depend_on_the_chunk_size) {
+  const auto tokens = some_tokens(700), question = some_tokens(12, 3);
+  const std::vector<HeadId> heads = {{1, 1}};
+  for (const char* attention : {"longformer:window=20,globals=40", "window_v3:c=1"})
+    for (const ScalingMethod method : {ScalingMethod::none, ScalingMethod::self_extend, ScalingMethod::dual_chunk}) {
+      const auto with = [&](std::uint32_t chunk) {
+        EngineOptions options;
+        options.model = checkpoint("llama-untied");
+        options.precision = Precision::fp32;
+        options.chunk = chunk;
+        options.automatic_positions = false;
+        options.positions = {.method = method, .original_context = 64, .allow_no_op = true};
+        if (method == ScalingMethod::self_extend) options.positions.group = 25, options.positions.neighbour_window = 32;
+        options.attention = {*parse_layer_pattern(attention)};
+        auto engine = *Engine::create(options);
+        EXPECT_TRUE(engine->fit(800));
+        return engine;
+      };
+      const auto apart = with(150), in_pages = with(25);
+      EXPECT_LT(largest_difference(logits_of(*apart, tokens), logits_of(*in_pages, tokens)), 1e-4)
+          << attention << " " << scaling_method_name(method);
+      if (method != ScalingMethod::none) continue;
+      const auto evidence = [&](Engine& engine) {
+        auto skim = *engine.new_session(800, {.keys_of = 1, .window = 100, .sinks = 0});
+        EXPECT_TRUE(skim->prefill(tokens));
+        return (*skim->prefill_with_head_evidence(question, 0, 12, heads))[0];
+      };
+      EXPECT_LT(largest_difference(evidence(*apart), evidence(*in_pages)), 1e-5) << attention;
+    }
+}
+
 TEST(Session, a_skim_has_snapshots_of_its_own_and_no_logits) {
   const std::string path = std::filesystem::temp_directory_path() / ("tome_skim_" + std::to_string(::getpid()));
   auto engine = open("gemma3");
@@ -374,13 +414,6 @@ TEST(Session, chosen_pages_are_the_same_after_a_snapshot_and_all_pages_change_no
   const auto refused = (*several)->new_session(10);
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("stores rotated keys"), std::string::npos) << refused.error().message;
-}
-
-double largest_difference(const std::vector<float>& a, const std::vector<float>& b) {
-  EXPECT_EQ(a.size(), b.size());
-  double largest = 0;
-  for (std::size_t i = 0; i < a.size(); ++i) largest = std::max(largest, static_cast<double>(std::fabs(a[i] - b[i])));
-  return largest;
 }
 
 TEST(Session, self_extend_within_its_neighbour_window_equals_native_positions_and_differs_beyond) {
