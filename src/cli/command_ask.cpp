@@ -222,9 +222,11 @@ Json answer_json(const DocumentReader& reader, const Answer& answer, const AskFl
           {"peak_resident_bytes", peak_resident_bytes()}};
 }
 
-/// stages: what the answer's own are told after.
-Status ask_in_text(DocumentReader& reader, const std::string& question, const AskFlags& flags,
-                   std::vector<AskStage> stages, bool alone) {
+/// Of the reading, which all questions share, the report of the first one tells.
+Status ask_in_text(DocumentReader& reader, const std::vector<std::string>& questions, std::size_t index,
+                   const AskFlags& flags) {
+  const std::string& question = questions[index];
+  const bool alone = questions.size() == 1;
   const auto on_ranking = [&](const Answer& answer) {
     clear_progress();
     std::string text;
@@ -241,6 +243,8 @@ Status ask_in_text(DocumentReader& reader, const std::string& question, const As
   if (answer.generated.reason == StopReason::cancelled) return fail(ErrorKind::cancelled, "interrupted");
   if (!alone) TOME_TRY(print("\n"));
   if (flags.quiet) return {};
+  std::vector<AskStage> stages;
+  if (index == 0) stages = reader.stages();
   stages.insert(stages.end(), answer.stages.begin(), answer.stages.end());
   std::fprintf(stderr, "\n%s", render_stages(reader, stages).c_str());
   return {};
@@ -251,17 +255,14 @@ Status run_ask(const AskFlags& flags) {
   TOME_ASSIGN(Document document, Document::load(task.files));
   TOME_ASSIGN(AskOptions options, ask_options(flags));
   TOME_ASSIGN(const auto reader, DocumentReader::open(std::move(options), std::move(document), task.questions));
-  const bool alone = task.questions.size() == 1;
-  for (std::size_t i = 0; i < task.questions.size(); ++i) {
-    const std::string& question = task.questions[i];
+  for (std::size_t index = 0; index < task.questions.size(); ++index) {
     if (!flags.json) {
-      // The reading, which all questions share, is told once.
-      TOME_TRY(ask_in_text(*reader, question, flags, i == 0 ? reader->stages() : std::vector<AskStage>{}, alone));
+      TOME_TRY(ask_in_text(*reader, task.questions, index, flags));
       continue;
     }
-    TOME_ASSIGN(const Answer answer, reader->ask(question));
+    TOME_ASSIGN(const Answer answer, reader->ask(task.questions[index]));
     if (answer.generated.reason == StopReason::cancelled) return fail(ErrorKind::cancelled, "interrupted");
-    TOME_TRY(print(json_text(answer_json(*reader, answer, flags), alone ? 2 : -1)));
+    TOME_TRY(print(json_text(answer_json(*reader, answer, flags), task.questions.size() > 1 ? -1 : 2)));
   }
   return {};
 }
