@@ -34,10 +34,9 @@ def tail_perplexity(arguments, attention, text):
         file.write(text)
         file.flush()
         report = json.loads(passkey.run_tome(arguments, "score", "--json", "-m", arguments.model, "-t", arguments.threads,
-                                             "--rope-scaling", "none", "--attention", attention, file.name,
-                                             *arguments.tome_flag))
-    rows = [row["next"] for row in report["rows"] if row["next"] is not None][-arguments.tail:]
-    return math.exp(-sum(rows) / len(rows))
+                                             "--rope-scaling", "none", "--attention", attention, "--last", arguments.tail,
+                                             file.name, *arguments.tome_flag))
+    return math.exp(report["mean_nll"])
 
 
 def exponent(points):

@@ -45,6 +45,28 @@ TEST_F(Commands, score_prints_log_probabilities_that_add_up) {
   EXPECT_NEAR(mass, 1.0, 1e-6);
 }
 
+TEST_F(Commands, score_takes_the_last_tokens_alone_given_those_before) {
+  const std::string ids = write("ids.json", "[5, 6, 7, 8, 9]");
+  const Json all = json_of(run({"score", "-m", model_, "--tokens", ids, "--json"})),
+             last = json_of(run({"score", "-m", model_, "--tokens", ids, "--json", "--last", "2"})),
+             whole = json_of(run({"score", "-m", model_, "--tokens", ids, "--json", "--last", "4"}));
+  EXPECT_FALSE(all.contains("first_row"));
+  EXPECT_EQ(last["first_row"], 2);
+  EXPECT_EQ(last["tokens"], all["tokens"]);
+  ASSERT_EQ(last["rows"].size(), 3u);
+  for (std::size_t row = 0; row < 2; ++row)
+    EXPECT_NEAR(last["rows"][row]["next"].get<double>(), all["rows"][row + 2]["next"].get<double>(), 1e-4);
+  EXPECT_TRUE(last["rows"][2]["next"].is_null());
+  EXPECT_NEAR(last["mean_nll"].get<double>(),
+              -(last["rows"][0]["next"].get<double>() + last["rows"][1]["next"].get<double>()) / 2, 1e-9);
+  EXPECT_EQ(whole["rows"], all["rows"]);
+  const Ran text = run({"score", "-m", model_, "--tokens", ids, "--last", "2"});
+  EXPECT_NE(text.out.find("tokens 5, the last 2 of them scored\n"), std::string::npos) << text.out;
+  const Ran refused = run({"score", "-m", model_, "--tokens", ids, "--last", "5"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_NE(refused.err.find("--last 5: 4 tokens follow another"), std::string::npos) << refused.err;
+}
+
 TEST_F(Commands, scaling_positions_changes_the_scores) {
   const std::string ids = write("ids.json", "[5, 6, 7, 8, 9, 10, 11, 12]");
   const Json native = json_of(run({"score", "-m", model_, "--tokens", ids, "--json", "--rope-scaling", "none"}));
