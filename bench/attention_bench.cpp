@@ -3,9 +3,8 @@
 // prefill/d:…/heads:…/kv:…/FORM/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on
 //                                   2·N²·heads·d. FORM: the KV type, or int8 (products of 8 bits on q8_0)
 // few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak)
-// pattern/NAME/keys/N               reading N tokens under a pattern (d 256, 4 query heads on 1: Gemma 3 270M's), in
-// chunks
-//                                   of 512; behind all runs the exponent of its time over N
+// pattern/NAME/keys/N               N tokens in chunks of 512 under a pattern (d 256, 4 query heads on 1: Gemma 3
+//                                   270M's); behind all runs the exponent of its time over N
 // Decode-like runs go round caches of at least 128 MB in all, so that no cache of the machine helps.
 #include <benchmark/benchmark.h>
 

@@ -7,9 +7,10 @@
 llama.cpp runs at its best: flash attention on and off, ubatch 512 and 2048, on the packaged file and on a Q8_0 file of
 the same weights (made here) are each tried once at --choose-at tokens (the first context length), and the fastest for
 prefill and the fastest for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length (once
-from --once-from on); where both settings were run, the faster one counts. --svg draws the medians over the lengths. Each
-run is a process of its own, whose peak resident memory is read from the kernel. Both sides take in the same number of tokens and decode the same
-number, without sampling. Use a quiet machine: the load average is written down with the figures.
+from --once-from on); where both settings were run, the faster one counts. --svg draws the medians over the lengths.
+Each run is a process of its own, whose peak resident memory is read from the kernel. Both sides take in the same
+number of tokens and decode the same number, without sampling. Use a quiet machine: the load average is written down
+with the figures.
 """
 import argparse
 import ctypes
