@@ -38,8 +38,8 @@ constexpr std::array<SuiteFacts, 11> suites = {{
     {Suite::kv_retrieval, "a value by its key out of a long JSON object",
      "--data FILE, unpacked: a line an object (ordered_kv_records, key, value); --depths moves the key",
      "the key-value files of Lost in the Middle", ""},
-    {Suite::perplexity, "of a text: disjoint, sliding, by position, gain of the long context", "--haystack FILE…",
-     "any text", ""},
+    {Suite::perplexity, "of a text: disjoint, sliding, by position, gain of the long context",
+     "--lengths; --data FILE…", "any text", ""},
     {Suite::cue, "context utilization efficiency: facts found against facts given",
      "--lengths, --depths; --haystack FILE…", "made here; without --haystack the text too", ""},
 }};
