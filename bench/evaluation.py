@@ -50,8 +50,8 @@ def runs(data, prepared):
     grid = ["niah", *large, *moby, "--lengths", "32k", "--depths", "0,14,29,43,57,71,86,100", "--samples", 1]
     asked = ["bookqa", *large, "--data", prepared / "questions.jsonl", "--max-input", 32600, "--no-baselines"]
     beyond = ["niah", *large, *moby, "--lengths", "64k", "--depths", "10,50,90", "--samples", 1, "--no-baselines"]
-    keys = ["kv-retrieval", "--data", prepared / "kv-retrieval-140_keys.jsonl", "--samples", 8]
-    meetings = ["qmsum", "--data", data / "qmsum/test.jsonl", "--samples", 16, "--no-baselines"]
+    keys = ["kv-retrieval", "--data", prepared / "kv-retrieval-140_keys.jsonl", "--samples", 6]
+    meetings = ["qmsum", "--data", data / "qmsum/test.jsonl", "--samples", 12, "--no-baselines"]
     table = {
         "gemma-grid": grid,
         "gemma-grid-again": [*grid, "--no-reuse"],
