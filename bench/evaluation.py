@@ -66,7 +66,7 @@ def runs(data, prepared):
         "gemma-64k-ntk": [*beyond, "--rope-scaling", "ntk", "--rope-factor", 2],
         "gemma-64k-yarn": [*beyond, "--rope-scaling", "yarn", "--rope-factor", 2],
         "smollm2-perplexity": ["perplexity", *small, *news, "--lengths", "1k,2k,8k", "--samples", 1],
-        "gemma-perplexity": ["perplexity", *large, *news, "--lengths", "2k,8k,32k", "--samples", 1],
+        "gemma-perplexity": ["perplexity", *large, *news, "--lengths", "2k,16k", "--samples", 1],
         "smollm2-cue": ["cue", *small, *books, "--needle-form", "uuid", "--lengths", "1k,2k", "--depths", "0,50,100",
                         "--samples", 3],
         "gemma-cue": ["cue", *large, *books, "--needle-form", "uuid", "--lengths", "1k,4k", "--depths", "0,50,100",
