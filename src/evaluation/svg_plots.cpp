@@ -34,20 +34,21 @@ struct HeatLayout {
 HeatLayout heat_layout(const std::vector<HeatPanel>& panels, double width) {
   HeatLayout layout;
   std::size_t columns = 1, rows = 1;
-  double column_label = 0;
+  double column_label = 0, title = 0;
   for (const HeatPanel& panel : panels) {
     columns = std::max(columns, std::min(panel.columns.size(), most_cells));
     rows = std::max(rows, std::min(panel.rows.size(), most_cells));
     for (const std::string& row : panel.rows) layout.left = std::max(layout.left, text_width(row, font) + 8);
     for (const std::string& column : panel.columns) column_label = std::max(column_label, text_width(column, font) + 4);
     if (!panel.title.empty()) layout.title = 22;
+    title = std::max(title, text_width(panel.title, SvgCanvas::title_font));
   }
   layout.left = std::min(layout.left, 90.0);
   const double room = (width - layout.left) / static_cast<double>(columns);
   layout.cell_width = std::clamp(room, std::min(column_label, 40.0), 84.0);
   layout.cell_width = std::max(layout.cell_width, 26.0);
   layout.cell_height = 26;
-  layout.width = layout.left + layout.cell_width * static_cast<double>(columns);
+  layout.width = std::max(layout.left + layout.cell_width * static_cast<double>(columns), std::min(title, width));
   layout.height = layout.title + layout.cell_height * static_cast<double>(rows) + 22;
   return layout;
 }

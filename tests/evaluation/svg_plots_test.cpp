@@ -169,6 +169,16 @@ TEST(heatmap, with_many_columns_it_grows_rather_than_shrink_and_values_lose_thei
   text_of(*tree, ".25");
 }
 
+TEST(heatmap, a_title_wider_than_its_cells_is_shown_whole) {
+  HeatPanel panel = panel_of_cells({{HeatCell{0.5, ""}}});
+  panel.title = "number, evidence only";
+  for (const double width : {narrow_plot, wide_plot}) {
+    const std::string svg = heatmap_plot({panel, panel, panel}, "depth", "length", "", width).body;
+    EXPECT_NE(svg.find(">number, evidence only<"), std::string::npos) << width;
+    EXPECT_EQ(svg.find("\u2026"), std::string::npos) << width;
+  }
+}
+
 TEST(heatmap, more_cells_than_a_screen_holds_are_left_to_the_table_and_counted) {
   const std::vector<std::vector<std::optional<HeatCell>>> cells(
       60, std::vector<std::optional<HeatCell>>(50, HeatCell{0.5, ""}));
