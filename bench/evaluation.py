@@ -6,7 +6,7 @@
 --data holds books/{moby-dick,news-from-nowhere,war-and-peace}.txt, qmsum/test.jsonl and
 kv-retrieval/kv-retrieval-140_keys.jsonl.gz. Each run is one `tome eval` in a folder of its own under --out, where its
 summary and report lie; its command, its seconds and what it printed are shown. A run that was stopped goes on. The runs
-named …-again repeat the one before with --no-reuse: the two are compared line by line, and their seconds divided.
+named …-without-reuse repeat the one before with --no-reuse: the two are compared line by line, and their seconds divided.
 """
 import argparse
 import gzip
@@ -54,9 +54,9 @@ def runs(data, prepared):
     meetings = ["qmsum", "--data", data / "qmsum/test.jsonl", "--samples", 12, "--no-baselines"]
     table = {
         "gemma-grid": grid,
-        "gemma-grid-again": [*grid, "--no-reuse"],
+        "gemma-grid-without-reuse": [*grid, "--no-reuse"],
         "gemma-questions": asked,
-        "gemma-questions-again": [*asked, "--no-reuse"],
+        "gemma-questions-without-reuse": [*asked, "--no-reuse"],
         "smollm2-needles": ["niah", *small, *books, "--lengths", "1k,2k,4k,8k", "--depths", "0,50,100", "--samples", 3,
                             "--rope-scaling", "none"],
         "gemma-needles": ["niah", *large, *books, "--lengths", "4k,8k,16k", "--depths", "0,50,100", "--samples", 2,
@@ -104,7 +104,7 @@ def main():
         seconds[name] = time.monotonic() - start
         print(f"-- {name}: exit {result.returncode}, {seconds[name]:.0f} s", flush=True)
         failed += result.returncode != 0
-        first = name.removesuffix("-again")
+        first = name.removesuffix("-without-reuse")
         if first != name and first in seconds:
             same = (folder / "results.jsonl").read_bytes() == (arguments.out / first / "results.jsonl").read_bytes()
             print(f"-- {first}: {100 * seconds[first] / seconds[name]:.0f} % of the time without reuse, "

@@ -91,8 +91,9 @@ void add_perplexity(const RunSummary& run, std::vector<ReportFigure>& figures) {
              {.name = "context-gain",
               .title = "Gain of the long context",
               .caption = "By how much the last tokens of a stretch become likelier when the model has read so many "
-                         "tokens before them instead of the fewest: of the same tokens, pair by pair. Above 0 the "
-                         "longer context helps. Shaded: 95 % intervals."},
+                         "tokens before them instead of the fewest: of the same tokens. Above 0 the longer context "
+                         "helps. Shaded: 95 % intervals of the stretches' differences; of one stretch alone, of two "
+                         "independent means, which is wider."},
              figures);
 }
 
