@@ -4,5 +4,9 @@ namespace tome::internal {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }  // namespace tome::internal
 
+// glog, which libtorch's headers bring along, has one of the same name.
+#ifdef CHECK
+#undef CHECK
+#endif
 #define CHECK(condition) \
   ((condition) ? static_cast<void>(0) : ::tome::internal::check_failed(#condition, __FILE__, __LINE__))

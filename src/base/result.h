@@ -17,6 +17,7 @@ enum class ErrorKind {
   network,      ///< transport, HTTP status, checksum of a download
   memory,       ///< not enough of it; told before the work
   cancelled,    ///< Ctrl-C: exit code 130
+  numeric,      ///< a computation that did not come to a number
 };
 
 /// One line: what was being read, which field, what was found, what was expected.

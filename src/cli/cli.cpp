@@ -1,37 +1,19 @@
 #include "cli/cli.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <algorithm>
-#include <csignal>
+#include <string_view>
 #include <vector>
 
-#include "base/cancel.h"
 #include "base/cpu_features.h"
 #include "cli/commands.h"
 #include "cli/console.h"
+#include "cli/program.h"
 
 namespace tome::cli {
 namespace {
 
-constexpr int exit_failure = 1, exit_usage = 2, exit_interrupted = 130;
-
-/// The first Ctrl-C asks the work to stop cleanly, the second does not wait.
-void on_interrupt(int) {
-  if (cancel_requested().exchange(true)) _exit(exit_interrupted);
-}
-
-int exit_code(const Error& error) {
-  if (error.kind == ErrorKind::usage) return exit_usage;
-  return error.kind == ErrorKind::cancelled ? exit_interrupted : exit_failure;
-}
-
-int report(const Error& error) {
-  clear_progress();
-  std::fprintf(stderr, "tome: %s\n", one_line(printable(error.message), 2000).c_str());
-  return exit_code(error);
-}
+constexpr int exit_usage = 2;
 
 /// llama.cpp's two-letter short flags, which CLI11 does not know.
 std::vector<std::string> spelled_out(int argc, char** argv) {
@@ -48,16 +30,17 @@ std::vector<std::string> spelled_out(int argc, char** argv) {
 }  // namespace
 
 int run(int argc, char** argv) {
-  std::signal(SIGINT, on_interrupt);
-  std::signal(SIGTERM, on_interrupt);
+  stop_on_interrupt();
+  if (argc > 1 && std::string_view(argv[1]) == "extend") return start_extend(argc, argv);
   CLI::App program("Tome reads long documents with small open-weight models on a CPU, and shows its evidence.", "tome");
   program.require_subcommand(1);
   program.set_version_flag("--version", "tome 0.1.0");
   program.footer("Example:\n  tome pull gemma3-270m\n  tome ask manual.txt \"Where do log files belong?\"");
   program.get_formatter()->column_width(34);
-  const Command commands[] = {add_ask(program),       add_chat(program),     add_generate(program), add_info(program),
-                              add_pull(program),      add_tokenize(program), add_score(program),    add_bench(program),
-                              add_calibrate(program), add_eval(program),     add_encode(program)};
+  const Command commands[] = {add_ask(program),   add_chat(program),   add_generate(program),
+                              add_info(program),  add_pull(program),   add_tokenize(program),
+                              add_score(program), add_bench(program),  add_calibrate(program),
+                              add_eval(program),  add_encode(program), add_extend(program)};
   const auto is_chosen = [&](const Command& command) { return command.app->get_name() == argv[1]; };
   if (argc > 1 && argv[1][0] != '-' && std::none_of(std::begin(commands), std::end(commands), is_chosen))
     return report({ErrorKind::usage, fmt::format("unknown command '{}' (see `tome --help`)", argv[1])});

@@ -27,5 +27,8 @@ Command add_pull(CLI::App& program);
 Command add_calibrate(CLI::App& program);
 Command add_eval(CLI::App& program);
 Command add_encode(CLI::App& program);
+Command add_extend(CLI::App& program);
+/// `tome extend …` in place of this program; returns only where that cannot be, with the exit code.
+int start_extend(int argc, char** argv);
 
 }  // namespace tome::cli

@@ -125,6 +125,7 @@ void add_model_flag(CLI::App& app, std::string& model) {
 
 void add_model_flags(CLI::App& app, ModelFlags& flags) {
   add_model_flag(app, flags.model);
+  app.add_option("--adapter,--lora", flags.adapter, "a folder of a low-rank adapter (tome extend, PEFT)");
   const std::string group = "How it runs";
   app.add_option("-t,--threads", flags.threads, "threads (default: the machine's)")
       ->check(CLI::Range(0, 1024))
@@ -163,6 +164,7 @@ Result<EngineOptions> engine_options(const ModelFlags& flags) {
   options.positions = std::move(choice.options);
   options.automatic_positions = choice.automatic;
   TOME_ASSIGN(options.model, resolve_model(flags.model));
+  options.adapter = flags.adapter;
   options.threads = flags.threads;
   options.chunk = flags.chunk;
   for (const std::string& text : flags.attention) {

@@ -32,6 +32,7 @@ Result<PositionChoice> position_choice(const PositionFlags& flags);
 
 struct ModelFlags {
   std::string model = "gemma3-270m";
+  std::string adapter;
   int threads = 0;
   std::uint32_t chunk = 512;
   std::string kv_type;

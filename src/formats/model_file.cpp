@@ -27,6 +27,21 @@ std::string_view family_name(Family family) {
   return names[static_cast<std::size_t>(family)];
 }
 
+bool is_norm(Role role) {
+  switch (role) {
+    case Role::output_norm:
+    case Role::attention_norm:
+    case Role::feed_forward_norm:
+    case Role::query_norm:
+    case Role::key_norm:
+    case Role::post_attention_norm:
+    case Role::post_feed_forward_norm:
+      return true;
+    default:
+      return false;
+  }
+}
+
 std::string_view role_name(Role role) {
   constexpr std::string_view names[] = {"token_embedding",
                                         "output_norm",

@@ -92,6 +92,7 @@ enum class Role {
   post_feed_forward_norm,
 };
 std::string_view role_name(Role role);
+bool is_norm(Role role);
 
 struct ModelFile {
   std::string path;

@@ -7,7 +7,9 @@
 #include "base/cpu_features.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "formats/lora_adapter.h"
 #include "kernels/kernel_table.h"
+#include "models/adapted_model.h"
 #include "runtime/engine_parts.h"
 #include "runtime/evidence_heads.h"
 #include "runtime/memory_at_hand.h"
@@ -92,6 +94,12 @@ Result<std::shared_ptr<Engine>> Engine::create(const EngineOptions& options) {
                   isa_name(active_isa()));
   }
   TOME_ASSIGN(parts.model, open_model_file(options.model));
+  if (!options.adapter.empty()) {
+    TOME_ASSIGN(const LoraAdapter adapter, open_lora_adapter(options.adapter, parts.model->config));
+    const DType type = options.precision == Precision::fp32 ? DType::f32 : DType::bf16;
+    TOME_ASSIGN(parts.model, adapted_model(parts.model, adapter, type));
+    parts.adapter_positions = adapter.position_fingerprint;
+  }
   const bool duo = std::any_of(options.attention.begin(), options.attention.end(),
                                [](const LayerPattern& choice) { return choice.pattern.kind == PatternKind::duo; });
   if (duo) {
@@ -127,6 +135,11 @@ Status Engine::fit(std::uint64_t needed, std::span<const TokenId> text) {
       parts_->options.automatic_positions ? automatic_options(config, needed) : parts_->options.positions;
   auto plans = std::make_shared<PositionPlans>();
   TOME_ASSIGN(plans->full, plan_positions(config, options, needed));
+  if (!parts_->adapter_positions.empty() && plans->full.fingerprint() != parts_->adapter_positions)
+    return fail(ErrorKind::usage,
+                "[adapter] {}: trained with positions {}, expected here too; found {} (--rope-scaling {}, {} tokens)",
+                parts_->options.adapter, parts_->adapter_positions, plans->full.fingerprint(),
+                scaling_method_name(plans->full.method), needed);
   plans->local = plan_local_positions(config);
   std::vector<std::uint64_t> starts;
   const auto& wanted = parts_->options.attention;

@@ -22,8 +22,9 @@ namespace tome {
 enum class Precision { native, fp32 };  ///< fp32: the reference path, weights dequantised to fp32 row by row
 
 struct EngineOptions {
-  std::string model;  ///< a path (hub's resolve_model maps names)
-  int threads = 0;    ///< 0: the machine's
+  std::string model;         ///< a path (hub's resolve_model maps names)
+  std::string adapter = {};  ///< a folder of a low-rank adapter (formats/lora_adapter.h); empty: none
+  int threads = 0;           ///< 0: the machine's
   Precision precision = Precision::native;
   bool map_weights = false;     ///< leave the weights in the mapped file instead of copying them to huge pages (--mmap)
   DType kv_type = DType::bf16;  ///< bf16, f16, q8_0, q4_0 (f32 on the fp32 path)

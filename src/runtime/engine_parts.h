@@ -21,6 +21,7 @@ struct Engine::Parts {
   std::vector<HeadId> retrieval_heads;  ///< for --attention duo
   EngineOptions options;
   std::shared_ptr<const ModelFile> model;
+  std::string adapter_positions;  ///< fingerprint of the positions that the adapter was trained with; empty: any
   std::shared_ptr<const Tokenizer> tokenizer;
   std::optional<SentenceStarts> sentences;  ///< once they are asked for
   std::unique_ptr<Decoder> decoder;

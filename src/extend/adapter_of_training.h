@@ -1,0 +1,15 @@
+#pragma once
+// From what training turned to an adapter on disk.
+#include <string>
+
+#include "base/result.h"
+#include "extend/extend_options.h"
+#include "training/training_weights.h"
+
+namespace tome::extend {
+
+/// Errors: io.
+Status save_adapter(const std::string& folder, const TrainingWeights& weights, const ExtendFlags& flags,
+                    const ExtendPlan& plan);
+
+}  // namespace tome::extend

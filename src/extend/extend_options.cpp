@@ -1,0 +1,90 @@
+#include "extend/extend_options.h"
+
+#include <sstream>
+
+#include "position/extended_config.h"
+
+namespace tome::extend {
+namespace {
+
+std::vector<std::string> parts_of(const std::string& list) {
+  std::vector<std::string> parts;
+  std::istringstream stream(list);
+  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
+  return parts;
+}
+
+std::optional<Role> matrix_role(const std::string& name) {
+  if (name == "q") return Role::query;
+  if (name == "k") return Role::key;
+  if (name == "v") return Role::value;
+  if (name == "o") return Role::attention_output;
+  if (name == "gate") return Role::gate;
+  if (name == "up") return Role::up;
+  if (name == "down") return Role::down;
+  return std::nullopt;
+}
+
+Result<LongSamples> kind_of(const std::string& name) {
+  if (name == "skip") return LongSamples::skip_wise;
+  if (name == "plain") return LongSamples::plain;
+  if (name == "shifted") return LongSamples::shifted;
+  return fail(ErrorKind::usage, "--samples '{}': expected skip, plain or shifted", name);
+}
+
+}  // namespace
+
+Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config) {
+  ExtendPlan plan;
+  TOME_ASSIGN(plan.target, cli::token_count("--target", flags.target));
+  TOME_ASSIGN(plan.samples.length, cli::token_count("--length", flags.length));
+  TOME_ASSIGN(plan.samples.kind, kind_of(flags.samples));
+  if (plan.samples.length < 64) return fail(ErrorKind::usage, "--length {}: expected 64 or more", flags.length);
+  if (plan.target < plan.samples.length)
+    return fail(ErrorKind::usage, "--target {}: shorter than --length {}", flags.target, flags.length);
+  plan.samples.target = plan.target;
+  plan.samples.short_share = flags.short_share;
+  plan.samples.seed = flags.seed;
+  TOME_ASSIGN(plan.scaling, scaling_method_from_name(flags.scaling));
+  const auto trained = static_cast<double>(config.context_length);
+  if (plan.scaling != ScalingMethod::none)
+    plan.factor = flags.factor.value_or(round_up_factor(static_cast<double>(plan.target) / trained));
+  const auto extended = extended_config(config, plan.scaling, plan.factor);
+  if (!extended) return fail(extended.error().kind, "--rope-scaling {}: {}", flags.scaling, extended.error().message);
+  if (plan.target > native_reach(*extended))
+    return fail(ErrorKind::usage, "--target {}: with --rope-scaling {} × {:g} the model reaches {} tokens",
+                flags.target, flags.scaling, plan.factor, native_reach(*extended));
+  TOME_ASSIGN(plan.full, plan_positions(*extended, declared_options(*extended), extended->context_length));
+  if (plan.full.parts.size() != 1)
+    return fail(ErrorKind::unsupported, "--rope-scaling {}: training takes methods of one table", flags.scaling);
+  plan.local = plan_local_positions(*extended);
+  plan.trainer.steps = flags.steps;
+  plan.trainer.samples_per_step = flags.batch;
+  plan.trainer.learning_rate = flags.learning_rate;
+  plan.trainer.warmup_steps = flags.warmup;
+  return plan;
+}
+
+Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
+  const int layers = static_cast<int>(weights.config().layers);
+  for (const std::string& name : parts_of(flags.train)) {
+    if (const auto role = matrix_role(name)) {
+      for (int layer = 0; layer < layers; ++layer)
+        weights.add_change(*role, layer, flags.rank, flags.alpha, flags.seed);
+    } else if (name == "norms") {
+      for (int layer = 0; layer < layers; ++layer)
+        for (const Role role : {Role::attention_norm, Role::feed_forward_norm, Role::post_attention_norm,
+                                Role::post_feed_forward_norm, Role::query_norm, Role::key_norm})
+          if (weights.has(role, layer)) weights.set_trainable(role, layer);
+      weights.set_trainable(Role::output_norm);
+    } else if (name == "embeddings") {
+      weights.set_trainable(Role::token_embedding);
+    } else {
+      return fail(ErrorKind::usage, "--train '{}': expected q, k, v, o, gate, up, down, norms or embeddings", name);
+    }
+  }
+  if (weights.trainable().empty()) return fail(ErrorKind::usage, "--train: names nothing to train");
+  return {};
+}
+
+}  // namespace tome::extend

@@ -1,0 +1,49 @@
+#pragma once
+// What `tome extend` is asked to do, and what it makes of it: method, factor, positions, samples.
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "cli/flags.h"
+#include "position/position_plan.h"
+#include "training/sample_maker.h"
+#include "training/trainer.h"
+
+namespace tome::extend {
+
+struct ExtendFlags {
+  std::string model = "smollm2-135m";
+  std::string target, length = "2k";
+  std::vector<std::string> data;
+  std::string out;
+  std::string scaling = "yarn";
+  std::optional<double> factor;
+  std::string samples = "skip";  ///< skip, plain, shifted
+  std::string train = "q,k,v,o,norms";
+  std::uint32_t rank = 16;
+  double alpha = 32.0;
+  std::uint64_t steps = 200, batch = 1, warmup = 20, seed = 1, checkpoint_every = 20;
+  double learning_rate = 2e-4, short_share = 0.1, held_out = 0.03;
+  int threads = 0;
+  std::string progress = "auto";
+  std::string merge, merge_type = "bf16";
+};
+
+/// The answer to the flags, for one model.
+struct ExtendPlan {
+  ScalingMethod scaling = ScalingMethod::none;
+  double factor = 1.0;
+  PositionPlan full, local;  ///< those of the extended model
+  SampleOptions samples;
+  TrainerOptions trainer;
+  std::uint64_t target = 0;
+};
+/// Errors: usage, naming the flag; unsupported for a scaling that no model file can declare.
+Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config);
+
+/// Gives the weights the changes that --train names. Errors: usage.
+Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights);
+
+}  // namespace tome::extend

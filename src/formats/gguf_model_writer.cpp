@@ -1,0 +1,75 @@
+#include "formats/gguf_model_writer.h"
+
+#include <cstring>
+#include <map>
+
+#include "formats/gguf.h"
+#include "formats/gguf_model.h"
+#include "formats/gguf_writer.h"
+
+namespace tome {
+namespace {
+
+Status set_positions(GgufWriter& writer, const ModelConfig& config) {
+  const auto key = [&](std::string_view name) { return fmt::format("{}.{}", family_name(config.family), name); };
+  const DeclaredScaling& scaling = config.scaling;
+  const bool by_list = scaling.type == "llama3" && !scaling.frequency_factors.empty();  // rope_freqs.weight tells it
+  if (scaling.type != "none" && scaling.type != "linear" && scaling.type != "yarn" && !by_list)
+    return fail(ErrorKind::unsupported, "[gguf] scaling '{}': cannot be written, expected none, linear or yarn",
+                scaling.type);
+  writer.set(key("context_length"), static_cast<std::uint32_t>(config.context_length));
+  writer.set(key("rope.freq_base"), static_cast<float>(config.rope_theta));
+  if (scaling.type == "none" || by_list) return {};
+  writer.set(key("rope.scaling.type"), scaling.type);
+  writer.set(key("rope.scaling.factor"), static_cast<float>(scaling.factor));
+  writer.set(key("rope.scaling.finetuned"), true);
+  if (scaling.original_context_length)
+    writer.set(key("rope.scaling.original_context_length"),
+               static_cast<std::uint32_t>(*scaling.original_context_length));
+  if (scaling.attention_factor)
+    writer.set(key("rope.scaling.attn_factor"), static_cast<float>(*scaling.attention_factor));
+  if (scaling.type == "yarn") {
+    writer.set(key("rope.scaling.yarn_beta_fast"), static_cast<float>(scaling.beta_fast));
+    writer.set(key("rope.scaling.yarn_beta_slow"), static_cast<float>(scaling.beta_slow));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_gguf(const ModelFile& model) {
+  return !model.mapped.empty() && model.mapped[0]->bytes().size() >= 4 &&
+         std::memcmp(model.mapped[0]->bytes().data(), "GGUF", 4) == 0;
+}
+
+Status write_gguf_model(const std::string& path, const ModelFile& model) {
+  if (!is_gguf(model))
+    return fail(ErrorKind::usage, "[gguf] {}: not a GGUF file: only what came from one can be written as one",
+                model.path);
+  std::vector<GgufFile> parts;
+  for (const auto& mapped : model.mapped) {
+    TOME_ASSIGN(GgufFile part, parse_gguf(mapped->bytes(), mapped->path()));
+    parts.push_back(std::move(part));
+  }
+  GgufWriter writer;
+  const std::string prefix = std::string(family_name(model.config.family)) + ".rope.scal";  // .scaling.*, .scale_linear
+  for (const auto& [key, value] : parts[0].metadata)
+    if (!key.starts_with("split.") && !key.starts_with(prefix)) writer.set(key, value);
+  TOME_TRY(set_positions(writer, model.config));
+  std::map<std::string, TensorView> own;
+  for (const auto& [key, view] : model.tensors) own[gguf_tensor_name(key.first, key.second)] = view;
+  for (const GgufFile& part : parts)
+    for (const GgufTensor& tensor : part.tensors) {
+      const std::string name(tensor.name);
+      std::vector<std::uint64_t> shape(tensor.dimensions.rbegin(), tensor.dimensions.rend());
+      if (const auto found = own.find(name); found != own.end()) {
+        const TensorView& view = found->second;
+        TOME_TRY(writer.add_tensor(name, view.type, view.shape, {view.data, static_cast<std::size_t>(view.bytes())}));
+      } else {
+        TOME_TRY(writer.add_tensor(name, tensor.type, shape, tensor.data));
+      }
+    }
+  return writer.write(path);
+}
+
+}  // namespace tome

@@ -1,0 +1,42 @@
+#include "position/extended_config.h"
+
+#include <cmath>
+#include <cstdint>
+#include <utility>
+
+namespace tome {
+
+Result<ModelConfig> extended_config(const ModelConfig& config, ScalingMethod method, double factor) {
+  ModelConfig extended = config;
+  if (method == ScalingMethod::none) return extended;
+  if (method != ScalingMethod::linear && method != ScalingMethod::ntk && method != ScalingMethod::yarn)
+    return fail(ErrorKind::unsupported,
+                "scaling {}: a model file can declare linear, ntk (as another base) and yarn, not this",
+                scaling_method_name(method));
+  const double tokens = factor * static_cast<double>(config.context_length);
+  if (!(factor >= 1.0) || !(tokens <= static_cast<double>(UINT32_MAX)))
+    return fail(ErrorKind::usage, "scaling {} × {:g} of {} tokens: expected a factor from 1, and at most 2^32 tokens",
+                scaling_method_name(method), factor, config.context_length);
+  DeclaredScaling& scaling = extended.scaling;
+  // Frequencies divided by a list (Llama 3 as GGUF has it) can be scaled once more; another formula cannot.
+  const bool by_list = scaling.type == "llama3" && !scaling.frequency_factors.empty();
+  if (scaling.type != "none" && !by_list)
+    return fail(ErrorKind::unsupported, "scaling {}: the model declares {} already, expected one without",
+                scaling_method_name(method), scaling.type);
+  extended.context_length = static_cast<std::uint64_t>(tokens);
+  if (method == ScalingMethod::ntk) {
+    const auto dims = static_cast<double>(config.rope_dims);
+    extended.rope_theta *= std::pow(factor, dims / (dims - 2.0));
+    return extended;
+  }
+  std::vector<float> divisors = std::move(scaling.frequency_factors);
+  scaling = {};
+  scaling.frequency_factors = std::move(divisors);
+  scaling.type = method == ScalingMethod::yarn ? "yarn" : "linear";
+  scaling.factor = factor;
+  scaling.explicit_factor = true;
+  scaling.original_context_length = config.context_length;
+  return extended;
+}
+
+}  // namespace tome

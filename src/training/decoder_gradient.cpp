@@ -1,0 +1,225 @@
+#include "training/decoder_gradient.h"
+
+#include <torch/nn/functional.h>
+#include <torch/utils.h>
+
+#include <algorithm>
+
+#include "attention/rotation.h"
+#include "base/check.h"
+#include "training/attention_function.h"
+#include "training/visible_range.h"
+
+namespace tome {
+
+namespace functional = torch::nn::functional;
+
+struct DecoderGradient::Tables {
+  torch::Tensor cosine[2], sine[2];  // [tokens, 1, head_dim / 2], of full and local layers
+  torch::Tensor first_keys[2];
+  torch::Tensor first_keys_of_odd_layers;  // S² with a single KV head: every other full layer is shifted
+};
+
+namespace {
+
+/// Logits of a slice of tokens: 64 MiB at most.
+constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
+
+void fill_rotation(const PositionTable& table, const std::vector<std::uint64_t>& positions, torch::Tensor& cosine,
+                   torch::Tensor& sine) {
+  RotationRows rows(table);
+  const auto half = static_cast<std::int64_t>(rows.half());
+  const std::vector<std::int64_t> shape{static_cast<std::int64_t>(positions.size()), 1, half};
+  cosine = torch::empty(shape, torch::kFloat32);
+  sine = torch::empty(shape, torch::kFloat32);
+  for (std::size_t token = 0; token < positions.size(); ++token) {
+    rows.assign(positions[token], 1);
+    std::copy_n(rows.cosine(positions[token]), half,
+                cosine.data_ptr<float>() + static_cast<std::int64_t>(token) * half);
+    std::copy_n(rows.sine(positions[token]), half, sine.data_ptr<float>() + static_cast<std::int64_t>(token) * half);
+  }
+}
+
+/// x: [tokens, heads, head_dim] in halves order.
+torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cosine, const torch::Tensor& sine) {
+  const std::vector<torch::Tensor> halves = x.chunk(2, -1);
+  return torch::cat({halves[0] * cosine - halves[1] * sine, halves[1] * cosine + halves[0] * sine}, -1);
+}
+
+}  // namespace
+
+std::uint64_t TrainingSample::counted() const {
+  return static_cast<std::uint64_t>(
+      std::count_if(targets.begin(), targets.end(), [](std::int32_t target) { return target != kNoTarget; }));
+}
+
+DecoderGradient::DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local)
+    : weights_(weights), plans_{std::move(full), std::move(local)} {
+  for (const PositionPlan& plan : plans_) CHECK(plan.parts.size() == 1);
+  const ModelConfig& c = weights.config();
+  CHECK(plans_[0].parts[0].table.inverse_frequencies.size() * 2 == c.head_dim);
+}
+
+DecoderGradient::Tables DecoderGradient::tables_of(const TrainingSample& sample) const {
+  const ModelConfig& c = weights_.config();
+  CHECK(sample.targets.size() == sample.tokens.size() && sample.positions.size() == sample.tokens.size());
+  CHECK(sample.local_positions.size() == sample.tokens.size() && sample.document_start.size() == sample.tokens.size());
+  Tables tables;
+  fill_rotation(plans_[0].parts[0].table, sample.positions, tables.cosine[0], tables.sine[0]);
+  fill_rotation(plans_[1].parts[0].table, sample.local_positions, tables.cosine[1], tables.sine[1]);
+  tables.first_keys[1] = first_keys(sample.document_start, c.sliding_window);
+  if (sample.shifted_group == 0) {
+    tables.first_keys[0] = tables.first_keys_of_odd_layers = first_keys(sample.document_start, 0);
+    return tables;
+  }
+  tables.first_keys[0] = tables.first_keys_of_odd_layers =
+      first_keys_of_shifted_groups(sample.document_start, sample.shifted_group, c.kv_heads, ShiftedHeads::second_half);
+  if (c.kv_heads == 1) {
+    tables.first_keys[0] =
+        first_keys_of_shifted_groups(sample.document_start, sample.shifted_group, 1, ShiftedHeads::none);
+    tables.first_keys_of_odd_layers =
+        first_keys_of_shifted_groups(sample.document_start, sample.shifted_group, 1, ShiftedHeads::all);
+  }
+  return tables;
+}
+
+torch::Tensor DecoderGradient::embed(const TrainingSample& sample) const {
+  const ModelConfig& c = weights_.config();
+  torch::Tensor tokens = torch::empty({static_cast<std::int64_t>(sample.tokens.size())}, torch::kInt64);
+  std::copy(sample.tokens.begin(), sample.tokens.end(), tokens.data_ptr<std::int64_t>());
+  const torch::Tensor rows = torch::embedding(weights_.at(Role::token_embedding), tokens);
+  return c.embedding_scale == 1.0f ? rows : rows * c.embedding_scale;
+}
+
+torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer) const {
+  torch::Tensor y = torch::linear(x, weights_.at(role, layer));
+  if (const LowRankChange* change = weights_.change(role, layer))
+    y = y + torch::linear(torch::linear(x, change->a), change->b) * change->scale;
+  return y;
+}
+
+torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer, Role bias) const {
+  const torch::Tensor y = linear(x, role, layer);
+  return weights_.has(bias, layer) ? y + weights_.at(bias, layer) : y;
+}
+
+torch::Tensor DecoderGradient::norm(const torch::Tensor& x, Role role, int layer) const {
+  const torch::Tensor mean = x.pow(2).mean(-1, true);
+  return x * torch::rsqrt(mean + weights_.config().norm_epsilon) * weights_.at(role, layer);
+}
+
+torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Tables& tables) const {
+  const ModelConfig& c = weights_.config();
+  const bool local = c.local_layers[static_cast<std::size_t>(index)];
+  const auto of_heads = [&](const torch::Tensor& t, std::uint32_t heads) {
+    return t.view({t.size(0), heads, c.head_dim});
+  };
+  const torch::Tensor normed = norm(x, Role::attention_norm, index);
+  torch::Tensor queries = of_heads(linear(normed, Role::query, index, Role::query_bias), c.heads);
+  torch::Tensor keys = of_heads(linear(normed, Role::key, index, Role::key_bias), c.kv_heads);
+  const torch::Tensor values = of_heads(linear(normed, Role::value, index, Role::value_bias), c.kv_heads);
+  if (c.qk_norm) {
+    queries = norm(queries, Role::query_norm, index);
+    keys = norm(keys, Role::key_norm, index);
+  }
+  const PositionTable& table = plans_[local].parts[0].table;
+  const torch::Tensor& seen = local            ? tables.first_keys[1]
+                              : index % 2 == 1 ? tables.first_keys_of_odd_layers
+                                               : tables.first_keys[0];
+  torch::Tensor context = attend(rotate(queries, tables.cosine[local], tables.sine[local]),
+                                 rotate(keys, tables.cosine[local], tables.sine[local]), values, seen,
+                                 static_cast<double>(c.attention_scale) * static_cast<double>(table.softmax_scale));
+  context = linear(context.view({x.size(0), -1}), Role::attention_output, index);
+  if (c.post_norms) context = norm(context, Role::post_attention_norm, index);
+  const torch::Tensor middle = x + context;
+  const torch::Tensor into = norm(middle, Role::feed_forward_norm, index);
+  const torch::Tensor gate = linear(into, Role::gate, index);
+  const torch::Tensor gated = (c.activation == Activation::silu ? torch::silu(gate) : torch::gelu(gate, "tanh")) *
+                              linear(into, Role::up, index);
+  torch::Tensor change = linear(gated, Role::down, index);
+  if (c.post_norms) change = norm(change, Role::post_feed_forward_norm, index);
+  return middle + change;
+}
+
+/// normed hidden [n, hidden] → logits [n, vocabulary].
+torch::Tensor DecoderGradient::output_of(const torch::Tensor& hidden) const {
+  const ModelConfig& c = weights_.config();
+  const torch::Tensor logits =
+      torch::linear(hidden, weights_.at(c.tied_embeddings ? Role::token_embedding : Role::output));
+  return c.final_logit_softcap == 0.0f ? logits : torch::tanh(logits / c.final_logit_softcap) * c.final_logit_softcap;
+}
+
+/// Summed loss of the normed hidden states, slice by slice; `gradient` becomes that of `weight` times the loss.
+double DecoderGradient::head(const torch::Tensor& hidden, const TrainingSample& sample, double weight,
+                             torch::Tensor* gradient) const {
+  const std::int64_t tokens = hidden.size(0);
+  const std::int64_t step = std::max<std::int64_t>(1, kMostLogits / weights_.config().vocabulary);
+  if (gradient != nullptr) *gradient = torch::zeros_like(hidden);
+  double total = 0.0;
+  for (std::int64_t first = 0; first < tokens; first += step) {
+    const std::int64_t count = std::min(step, tokens - first);
+    torch::Tensor targets = torch::empty({count}, torch::kInt64);
+    std::copy_n(sample.targets.begin() + first, count, targets.data_ptr<std::int64_t>());
+    torch::Tensor slice = hidden.slice(0, first, first + count).detach();
+    if (gradient != nullptr) slice.set_requires_grad(true);
+    const torch::Tensor loss =
+        functional::cross_entropy(
+            output_of(slice), targets,
+            functional::CrossEntropyFuncOptions().ignore_index(TrainingSample::kNoTarget).reduction(torch::kNone))
+            .to(torch::kFloat64)
+            .sum();
+    total += loss.item<double>();
+    if (gradient == nullptr) continue;
+    (loss * weight).backward();
+    gradient->slice(0, first, first + count).copy_(slice.grad());
+  }
+  return total;
+}
+
+double DecoderGradient::loss(const TrainingSample& sample) {
+  const torch::NoGradGuard no_gradients;
+  const Tables tables = tables_of(sample);
+  torch::Tensor x = embed(sample);
+  for (int index = 0; index < static_cast<int>(weights_.config().layers); ++index) x = layer(index, x, tables);
+  return head(norm(x, Role::output_norm, -1), sample, 1.0, nullptr);
+}
+
+torch::Tensor DecoderGradient::logits(const TrainingSample& sample) {
+  const torch::NoGradGuard no_gradients;
+  const Tables tables = tables_of(sample);
+  torch::Tensor x = embed(sample);
+  for (int index = 0; index < static_cast<int>(weights_.config().layers); ++index) x = layer(index, x, tables);
+  return output_of(norm(x, Role::output_norm, -1));
+}
+
+double DecoderGradient::add_gradients(const TrainingSample& sample, double weight) {
+  const int layers = static_cast<int>(weights_.config().layers);
+  const Tables tables = tables_of(sample);
+  const torch::Tensor embedded = embed(sample);
+  std::vector<torch::Tensor> inputs;  // of each layer
+  {
+    const torch::NoGradGuard no_gradients;
+    torch::Tensor x = embedded.detach();
+    for (int index = 0; index < layers; ++index) {
+      inputs.push_back(x);
+      x = layer(index, x, tables);
+    }
+    inputs.push_back(x);
+  }
+  torch::Tensor last = inputs.back().detach().set_requires_grad(true);
+  const torch::Tensor normed = norm(last, Role::output_norm, -1);
+  torch::Tensor gradient;
+  const double total = head(normed, sample, weight, &gradient);
+  normed.backward(gradient);
+  gradient = last.grad();
+  for (int index = layers - 1; index >= 0; --index) {
+    inputs.pop_back();
+    torch::Tensor x = inputs.back().detach().set_requires_grad(true);
+    layer(index, x, tables).backward(gradient);
+    gradient = x.grad();
+  }
+  if (embedded.requires_grad()) embedded.backward(gradient);
+  return total;
+}
+
+}  // namespace tome

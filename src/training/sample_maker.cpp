@@ -1,0 +1,109 @@
+#include "training/sample_maker.h"
+
+#include <algorithm>
+
+#include "training/skip_positions.h"
+
+namespace tome {
+namespace {
+
+/// A stream of numbers of its own for each (seed, what, number).
+Rng rng_of(std::uint64_t seed, std::uint64_t what, std::uint64_t number) {
+  Rng mixed(seed ^ (what * 0x9e3779b97f4a7c15ULL));
+  return Rng(mixed.next() ^ number);
+}
+
+enum : std::uint64_t { kKind, kStart, kOrder, kSkip };  // what a stream is for
+
+}  // namespace
+
+Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const SampleOptions& options) {
+  SampleMaker maker(texts, options);
+  maker.windows_ = maker.windows_of(maker.long_length(), 0).size();
+  if (maker.windows_ == 0 || (options.short_share > 0.0 && maker.windows_of(options.length, 0).empty()))
+    return fail(ErrorKind::usage, "[training] {} tokens of text, expected more than one sample of {}", texts.tokens(),
+                maker.long_length());
+  return maker;
+}
+
+std::vector<SampleMaker::Window> SampleMaker::windows_of(std::uint64_t length, std::uint64_t round) const {
+  const std::uint64_t room = length - (texts_->bos >= 0 ? 1 : 0);  // tokens of a window beside BOS
+  std::vector<Window> windows;
+  Window packed;
+  std::uint64_t used = 0;
+  for (std::size_t index = 0; index < texts_->train.size(); ++index) {
+    const std::uint64_t tokens = texts_->train[index].tokens.size();
+    const std::uint64_t whole = tokens > room ? (tokens - 1) / room : 0;  // the last token of a window has a target
+    if (whole > 0) {
+      Rng rng = rng_of(options_.seed, kStart, round * texts_->train.size() + index);
+      const std::uint64_t start = rng.below(tokens - 1 - whole * room + 1);
+      for (std::uint64_t window = 0; window < whole; ++window)
+        windows.push_back({{index, start + window * room, room}});
+      continue;
+    }
+    if (tokens < 2) continue;
+    const std::uint64_t taken = tokens + (texts_->bos >= 0 ? 1 : 0);
+    if (used + taken > length && !packed.empty()) {
+      windows.push_back(std::move(packed));
+      packed.clear();
+      used = 0;
+    }
+    packed.push_back({index, 0, tokens});
+    used += taken;
+  }
+  if (!packed.empty()) windows.push_back(std::move(packed));
+  Rng rng = rng_of(options_.seed, kOrder, round ^ (length << 20));
+  for (std::size_t i = 0; i + 1 < windows.size(); ++i)
+    std::swap(windows[i], windows[i + rng.below(windows.size() - i)]);
+  return windows;
+}
+
+/// Each segment is a document, at positions from 0.
+TrainingSample SampleMaker::sample_of(const Window& window) const {
+  TrainingSample sample;
+  for (const Segment& segment : window) {
+    const std::vector<std::int32_t>& tokens = texts_->train[segment.document].tokens;
+    const auto start = static_cast<std::uint32_t>(sample.tokens.size());
+    if (texts_->bos >= 0) {
+      sample.tokens.push_back(texts_->bos);
+      sample.targets.push_back(tokens[segment.first]);
+    }
+    for (std::uint64_t i = segment.first; i < segment.first + segment.count; ++i) {
+      sample.tokens.push_back(tokens[i]);
+      sample.targets.push_back(i + 1 < tokens.size() ? tokens[i + 1] : TrainingSample::kNoTarget);
+    }
+    for (std::uint64_t i = start; i < sample.tokens.size(); ++i) {
+      sample.positions.push_back(i - start);
+      sample.local_positions.push_back(i - start);
+      sample.document_start.push_back(start);
+    }
+  }
+  return sample;
+}
+
+TrainingSample SampleMaker::sample(std::uint64_t number) const {
+  const auto is_short = [&](std::uint64_t n) {
+    return rng_of(options_.seed, kKind, n).uniform() < options_.short_share;
+  };
+  const bool wanted = is_short(number);
+  std::uint64_t index = 0;  // among the samples of its kind
+  for (std::uint64_t earlier = 0; earlier < number; ++earlier) index += is_short(earlier) == wanted ? 1 : 0;
+  const std::uint64_t length = wanted ? options_.length : long_length();
+  const std::uint64_t each = windows_of(length, 0).size();
+  TrainingSample sample = sample_of(windows_of(length, index / each)[index % each]);
+  if (wanted) return sample;
+  if (options_.kind == LongSamples::shifted) sample.shifted_group = options_.target / 4;
+  if (options_.kind == LongSamples::skip_wise) {
+    Rng rng = rng_of(options_.seed, kSkip, number);
+    for (std::size_t first = 0; first < sample.tokens.size();) {  // a document skips by itself
+      std::size_t end = first;
+      while (end < sample.tokens.size() && sample.document_start[end] == sample.document_start[first]) ++end;
+      const auto positions = skip_positions(end - first, options_.target, options_.skip_chunks, rng);
+      std::copy(positions.begin(), positions.end(), sample.positions.begin() + static_cast<std::ptrdiff_t>(first));
+      first = end;
+    }
+  }
+  return sample;
+}
+
+}  // namespace tome

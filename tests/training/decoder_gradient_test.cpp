@@ -1,0 +1,228 @@
+// The torch graph against the reference library's logits on tiny checkpoints, its gradients against the slope of its
+// loss, and what packing, windows and shifted groups may see.
+#include "training/decoder_gradient.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <cmath>
+#include <fstream>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+#include "base/mapped_file.h"
+#include "base/rng.h"
+#include "formats/hf_config.h"
+#include "formats/safetensors.h"
+#include "formats/tensor_layout.h"
+#include "training/visible_range.h"
+
+namespace tome {
+namespace {
+
+const std::string kModels = std::string(TOME_TEST_DATA) + "/models/";
+
+TrainingWeights weights_of(const std::string& name) {
+  auto file = open_model_file(kModels + name);
+  EXPECT_TRUE(file) << (file ? "" : file.error().message);
+  auto weights = TrainingWeights::load(*file);
+  EXPECT_TRUE(weights) << (weights ? "" : weights.error().message);
+  return std::move(*weights);
+}
+
+DecoderGradient graph_of(TrainingWeights& weights) {
+  const ModelConfig& config = weights.config();
+  return {weights, *plan_positions(config, declared_options(config), 200), plan_local_positions(config)};
+}
+
+/// Tokens at positions 0, 1, …; each is to predict the next.
+TrainingSample sample_of(const std::vector<std::int32_t>& tokens) {
+  TrainingSample sample;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    sample.tokens.push_back(tokens[i]);
+    sample.targets.push_back(i + 1 < tokens.size() ? tokens[i + 1] : TrainingSample::kNoTarget);
+    sample.positions.push_back(i);
+    sample.local_positions.push_back(i);
+    sample.document_start.push_back(0);
+  }
+  return sample;
+}
+
+std::vector<std::int32_t> random_tokens(std::size_t count, std::uint64_t seed) {
+  Rng rng(seed);
+  std::vector<std::int32_t> tokens(count);
+  for (std::int32_t& token : tokens) token = static_cast<std::int32_t>(rng.below(99));
+  return tokens;
+}
+
+constexpr const char* kNames[] = {"llama-untied", "llama-tied",      "llama-untied.gguf", "llama-linear",
+                                  "llama-yarn",   "llama-yarn.gguf", "llama3-scaling",    "mistral-window",
+                                  "qwen2",        "qwen3",           "qwen3.gguf",        "gemma3",
+                                  "gemma3.gguf",  "gemma3-linear"};
+
+TEST(DecoderGradient, logits_are_the_reference_librarys) {
+  for (const std::string name : kNames) {
+    const std::string folder = kModels + (name.ends_with(".gguf") ? name.substr(0, name.size() - 5) : name);
+    std::ifstream reference_file(folder + "/reference.json"), logits_file(folder + "/logits.bin", std::ios::binary);
+    const Json reference = Json::parse(reference_file);
+    TrainingWeights weights = weights_of(name);
+    DecoderGradient graph = graph_of(weights);
+    double worst = 0.0;
+    for (const Json& sequence : reference.at("sequences")) {
+      const torch::Tensor logits = graph.logits(sample_of(sequence.get<std::vector<std::int32_t>>()));
+      std::vector<float> wanted(static_cast<std::size_t>(logits.numel()));
+      logits_file.read(reinterpret_cast<char*>(wanted.data()),
+                       static_cast<std::streamsize>(wanted.size() * sizeof(float)));
+      ASSERT_TRUE(logits_file) << name;
+      for (std::size_t i = 0; i < wanted.size(); ++i)
+        worst = std::max(worst, static_cast<double>(std::fabs(wanted[i] - logits.data_ptr<float>()[i])));
+    }
+    EXPECT_LT(worst, 1e-4) << name;
+    EXPECT_GT(worst, 0.0) << name;
+  }
+}
+
+/// Role and layer of the reference library's name of a parameter.
+std::map<std::string, WeightKey> keys_by_name(const ModelConfig& config) {
+  std::map<std::string, WeightKey> keys;
+  for (const TensorNeed& need : tensor_layout(config))
+    keys["model." + hf_tensor_name(config.family, need.role, need.layer)] = {need.role, need.layer};
+  return keys;
+}
+
+TEST(DecoderGradient, gradients_are_the_reference_librarys) {
+  for (const std::string name : {"llama-untied", "llama-yarn", "mistral-window", "qwen2", "qwen3", "gemma3"}) {
+    const auto mapped = MappedFile::open(kModels + name + "/gradients.safetensors");
+    ASSERT_TRUE(mapped) << name;
+    const auto wanted = parse_safetensors((*mapped)->bytes(), name);
+    ASSERT_TRUE(wanted) << wanted.error().message;
+    std::ifstream reference_file(kModels + name + "/reference.json");
+    const auto sequence = Json::parse(reference_file).at("sequences")[1].get<std::vector<std::int32_t>>();
+    TrainingWeights weights = weights_of(name);
+    const auto keys = keys_by_name(weights.config());
+    for (const SafeTensor& tensor : *wanted) {
+      const auto [role, layer] = keys.at(tensor.name);
+      weights.set_trainable(role, layer);
+    }
+    DecoderGradient graph = graph_of(weights);
+    graph.add_gradients(sample_of(sequence), 1.0);
+    for (const SafeTensor& tensor : *wanted) {
+      const auto [role, layer] = keys.at(tensor.name);
+      const torch::Tensor got = weights.at(role, layer).grad();
+      ASSERT_EQ(static_cast<std::size_t>(got.numel()) * sizeof(float), tensor.data.size()) << tensor.name;
+      const auto* values = reinterpret_cast<const float*>(tensor.data.data());
+      double worst = 0.0, largest = 0.0;
+      for (std::int64_t i = 0; i < got.numel(); ++i) {
+        worst = std::max(worst, static_cast<double>(std::fabs(values[i] - got.data_ptr<float>()[i])));
+        largest = std::max(largest, static_cast<double>(std::fabs(values[i])));
+      }
+      EXPECT_LT(worst / largest, 1e-4) << name << " " << tensor.name;
+    }
+  }
+}
+
+/// Slope of the loss along the gradient itself, by central differences, against the gradient's length.
+void expect_slope(DecoderGradient& graph, const TrainingSample& sample, torch::Tensor tensor, const std::string& name) {
+  ASSERT_TRUE(tensor.grad().defined()) << name;
+  const torch::Tensor gradient = tensor.grad().clone();
+  const double length = gradient.norm().item<double>();
+  ASSERT_GT(length, 0.0) << name;
+  const torch::Tensor direction = gradient / length;
+  const torch::NoGradGuard no_gradients;
+  const torch::Tensor kept = tensor.clone();
+  const auto slope = [&](double step) {
+    tensor.copy_(kept + direction * step);
+    const double above = graph.loss(sample);
+    tensor.copy_(kept - direction * step);
+    const double below = graph.loss(sample);
+    tensor.copy_(kept);
+    return (above - below) / (2.0 * step);
+  };
+  // Richardson: the error of third order cancels. The loss changes by about one nat.
+  const double step = std::min(0.5, 0.5 / length);
+  EXPECT_NEAR((4.0 * slope(step) - slope(2.0 * step)) / 3.0 / length, 1.0, 1e-3) << name;
+}
+
+TEST(DecoderGradient, gradients_are_the_slope_of_the_loss) {
+  for (const std::string name : {"llama-untied.gguf", "mistral-window", "qwen2", "qwen3", "gemma3"}) {
+    TrainingWeights weights = weights_of(name);
+    DecoderGradient graph = graph_of(weights);
+    for (const Role role : {Role::query, Role::key, Role::value, Role::attention_output})
+      for (int layer = 0; layer < static_cast<int>(weights.config().layers); ++layer) {
+        weights.add_change(role, layer, 4, 8.0, 1);
+        const torch::NoGradGuard no_gradients;  // b = 0 would leave a without a gradient
+        weights.change(role, layer)->b.copy_(torch::ones_like(weights.change(role, layer)->b) * 0.05);
+      }
+    weights.set_trainable(Role::token_embedding);
+    weights.set_trainable(Role::output_norm);
+    weights.set_trainable(Role::attention_norm, 0);
+    weights.set_trainable(Role::down, 1);
+    const TrainingSample sample = sample_of(random_tokens(61, 3));
+    const double loss = graph.add_gradients(sample, 1.0);
+    EXPECT_NEAR(loss, graph.loss(sample), 1e-4) << name;
+    std::size_t number = 0;
+    for (torch::Tensor tensor : weights.trainable())
+      expect_slope(graph, sample, tensor, name + ", trainable " + std::to_string(number++));
+  }
+}
+
+TEST(DecoderGradient, gradients_add_up_and_carry_the_weight) {
+  TrainingWeights weights = weights_of("gemma3");
+  DecoderGradient graph = graph_of(weights);
+  weights.set_trainable(Role::up, 0);
+  const TrainingSample first = sample_of(random_tokens(50, 1)), second = sample_of(random_tokens(33, 2));
+  const torch::Tensor up = weights.at(Role::up, 0);
+  graph.add_gradients(first, 1.0);
+  const torch::Tensor of_first = up.grad().clone();
+  up.mutable_grad() = torch::Tensor();
+  graph.add_gradients(second, 1.0);
+  const torch::Tensor of_second = up.grad().clone();
+  up.mutable_grad() = torch::Tensor();
+  graph.add_gradients(first, 0.25);
+  graph.add_gradients(second, 0.75);
+  EXPECT_LT((up.grad() - (of_first * 0.25 + of_second * 0.75)).abs().max().item<double>(),
+            1e-5 * up.grad().abs().max().item<double>());
+}
+
+TEST(DecoderGradient, documents_packed_side_by_side_lose_what_they_lose_alone) {
+  for (const std::string name : {"llama-untied", "mistral-window", "gemma3"}) {
+    TrainingWeights weights = weights_of(name);
+    DecoderGradient graph = graph_of(weights);
+    const TrainingSample first = sample_of(random_tokens(41, 1)), second = sample_of(random_tokens(70, 2));
+    TrainingSample both = first;
+    both.tokens.insert(both.tokens.end(), second.tokens.begin(), second.tokens.end());
+    both.targets.insert(both.targets.end(), second.targets.begin(), second.targets.end());
+    both.positions.insert(both.positions.end(), second.positions.begin(), second.positions.end());
+    both.local_positions.insert(both.local_positions.end(), second.local_positions.begin(),
+                                second.local_positions.end());
+    both.document_start.insert(both.document_start.end(), 70, 41);
+    EXPECT_NEAR(graph.loss(both), graph.loss(first) + graph.loss(second), 1e-3) << name;
+    both.document_start.assign(111, 0);
+    EXPECT_GT(std::fabs(graph.loss(both) - graph.loss(first) - graph.loss(second)), 1e-2) << name;
+  }
+}
+
+TEST(VisibleRange, shifted_groups_cross_the_borders_of_the_others) {
+  const std::vector<std::uint32_t> one(16, 0);
+  const auto rows = [](const torch::Tensor& keys) {
+    return std::vector<std::int32_t>(keys.data_ptr<std::int32_t>(), keys.data_ptr<std::int32_t>() + keys.numel());
+  };
+  const std::vector<std::int32_t> plain{0, 0, 0, 0, 4, 4, 4, 4, 8, 8, 8, 8, 12, 12, 12, 12},
+      shifted{0, 0, 2, 2, 2, 2, 6, 6, 6, 6, 10, 10, 10, 10, 14, 14};
+  std::vector<std::int32_t> both = plain;
+  both.insert(both.end(), shifted.begin(), shifted.end());
+  EXPECT_EQ(rows(first_keys_of_shifted_groups(one, 4, 2, ShiftedHeads::second_half)), both);
+  EXPECT_EQ(rows(first_keys_of_shifted_groups(one, 4, 1, ShiftedHeads::none)), plain);
+  EXPECT_EQ(rows(first_keys_of_shifted_groups(one, 4, 1, ShiftedHeads::all)), shifted);
+  std::vector<std::uint32_t> two(16, 0);
+  std::fill(two.begin() + 5, two.end(), 5);
+  EXPECT_EQ(rows(first_keys_of_shifted_groups(two, 4, 1, ShiftedHeads::none)),
+            (std::vector<std::int32_t>{0, 0, 0, 0, 4, 5, 5, 5, 8, 8, 8, 8, 12, 12, 12, 12}));
+  EXPECT_EQ(rows(first_keys(two, 3)), (std::vector<std::int32_t>{0, 0, 0, 1, 2, 5, 5, 5, 6, 7, 8, 9, 10, 11, 12, 13}));
+}
+
+}  // namespace
+}  // namespace tome
