@@ -186,31 +186,5 @@ TEST(Trainer, the_engine_runs_what_training_made) {
   }
 }
 
-TEST(AdaptedModel, an_adapter_of_another_model_or_other_positions_is_refused) {
-  const auto file = open_small("llama-untied.gguf");
-  LoraAdapter adapter;
-  adapter.path = "somewhere";
-  adapter.base_fingerprint = "not this one";
-  auto refused = adapted_model(file, adapter, DType::f32);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("belongs to"), std::string::npos);
-  adapter.base_fingerprint = file->fingerprint;
-  adapter.scaling_method = "yarn";
-  adapter.scaling_factor = 4.0;
-  PositionOptions yarn;
-  yarn.method = ScalingMethod::yarn;
-  yarn.factor = 4.0;
-  adapter.position_fingerprint = plan_positions(file->config, yarn, 4 * file->config.context_length)->fingerprint();
-  const auto taken = adapted_model(file, adapter, DType::f32);
-  ASSERT_TRUE(taken) << taken.error().message;
-  EXPECT_EQ((*taken)->config.context_length, 4 * file->config.context_length);
-  adapter.scaling_factor = 2.0;
-  refused = adapted_model(file, adapter, DType::f32);
-  ASSERT_FALSE(refused);
-  EXPECT_NE(refused.error().message.find("trained with positions"), std::string::npos);
-  adapter.scaling_method = "self-extend";
-  EXPECT_EQ(adapted_model(file, adapter, DType::f32).error().kind, ErrorKind::unsupported);
-}
-
 }  // namespace
 }  // namespace tome
