@@ -17,6 +17,7 @@
 #include "cli/console.h"
 #include "cli/program.h"
 #include "extend/adapter_of_training.h"
+#include "extend/before_and_after.h"
 #include "extend/extend_options.h"
 #include "formats/gguf_model_writer.h"
 #include "formats/lora_adapter.h"
@@ -66,6 +67,10 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
   app.add_option("--merge", flags.merge, "write the extended model into this GGUF file too");
   app.add_option("--type", flags.merge_type, "of the changed tensors in it: f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
+      ->capture_default_str();
+  app.add_flag("!--no-eval", flags.evaluate, "train alone: measure nothing before and after");
+  app.add_option("--eval-windows", flags.windows, "held-out stretches of the target's length that are measured")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--seed", flags.seed, "of everything that is drawn")->capture_default_str();
   app.add_option("-t,--threads", flags.threads, "threads (default: the machine's)")->check(CLI::Range(0, 1024));
@@ -190,6 +195,14 @@ Status extend(const ExtendFlags& flags) {
     TOME_TRY(trainer.resume(checkpoint));
     cli::print_notice(fmt::format("{}: going on after {} of {} steps", flags.out, trainer.steps_done(), flags.steps));
   }
+  bool evaluate = flags.evaluate && flags.held_out > 0.0;
+  if (evaluate) {
+    TOME_ASSIGN(evaluate, write_held_out(flags, plan, texts, *tokenizer));
+    if (!evaluate)
+      cli::print_notice(
+          "the held-out text is shorter than the target: nothing is measured before and after (--held-out)");
+  }
+  if (evaluate) TOME_TRY(measure(flags, plan, When::before));
   const auto start = Clock::now();
   const std::uint64_t before = trainer.steps_done();
   const Status trained = train(trainer, flags, style, checkpoint);
@@ -204,10 +217,13 @@ Status extend(const ExtendFlags& flags) {
   std::uint64_t tokens = 0;
   for (std::size_t i = before; i < trainer.history().size(); ++i) tokens += trainer.history()[i].tokens;
   const double seconds = seconds_since(start);
-  return cli::print(fmt::format("trained {} tokens in {} ({:.0f} tokens/s), loss {:.3f} → {:.3f}\nwritten: {}\n",
-                                cli::with_commas(tokens), cli::human_seconds(seconds),
-                                static_cast<double>(tokens) / std::max(seconds, 1e-9), trainer.history().front().loss,
-                                trainer.history().back().loss, flags.out));
+  TOME_TRY(cli::print(fmt::format("trained {} tokens in {} ({:.0f} tokens/s), loss {:.3f} → {:.3f}\nwritten: {}\n",
+                                  cli::with_commas(tokens), cli::human_seconds(seconds),
+                                  static_cast<double>(tokens) / std::max(seconds, 1e-9), trainer.history().front().loss,
+                                  trainer.history().back().loss, flags.out)));
+  if (!evaluate) return {};
+  TOME_TRY(measure(flags, plan, When::after));
+  return compare_before_and_after(flags);
 }
 
 }  // namespace

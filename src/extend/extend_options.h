@@ -25,6 +25,8 @@ struct ExtendFlags {
   std::uint32_t rank = 16;
   double alpha = 32.0;
   std::uint64_t steps = 200, batch = 1, warmup = 20, seed = 1, checkpoint_every = 20;
+  std::uint64_t windows = 1;  ///< of the target's length that are measured
+  bool evaluate = true;
   double learning_rate = 2e-4, short_share = 0.1, held_out = 0.03;
   int threads = 0;
   std::string progress = "auto";
