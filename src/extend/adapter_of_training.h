@@ -8,6 +8,10 @@
 
 namespace tome::extend {
 
+/// The plan's positions without a change to any weight: what the model is before it is trained. Errors: io.
+Status save_positions(const std::string& folder, const ModelFile& model, const ExtendFlags& flags,
+                      const ExtendPlan& plan);
+
 /// Errors: io.
 Status save_adapter(const std::string& folder, const TrainingWeights& weights, const ExtendFlags& flags,
                     const ExtendPlan& plan);

@@ -10,15 +10,16 @@
 
 #include "base/cancel.h"
 #include "base/cpu_features.h"
-#include "base/digest.h"
-#include "base/json.h"
-#include "base/mapped_file.h"
 #include "base/thread_pool.h"
 #include "cli/console.h"
+#include "cli/eval_run.h"
 #include "cli/program.h"
 #include "extend/adapter_of_training.h"
 #include "extend/before_and_after.h"
 #include "extend/extend_options.h"
+#include "extend/longrope_search.h"
+#include "extend/run_record.h"
+#include "extend/workload.h"
 #include "formats/gguf_model_writer.h"
 #include "formats/lora_adapter.h"
 #include "hub/hub.h"
@@ -48,13 +49,15 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
   app.add_option("--short-share", flags.short_share, "of the samples that keep plain positions and --length tokens")
       ->check(CLI::Range(0.0, 1.0))
       ->capture_default_str();
+  app.add_option("--mix", flags.mix,
+                 "retrieval[:SHARE]: so many of the samples (0.3) are generated exercises in finding and copying");
   app.add_option("--train", flags.train, "q, k, v, o, gate, up, down (low rank), norms, embeddings (whole)")
       ->capture_default_str();
   app.add_option("--rank", flags.rank, "of the low-rank changes")->check(CLI::Range(1, 4096))->capture_default_str();
   app.add_option("--alpha", flags.alpha, "their scale is alpha / rank")->capture_default_str();
-  app.add_option("--steps", flags.steps)
-      ->check(CLI::Range(std::uint64_t{1}, std::uint64_t{1} << 32))
-      ->capture_default_str();
+  app.add_option("--steps", flags.steps, "of the optimiser (default: 200)")
+      ->check(CLI::Range(std::uint64_t{0}, std::uint64_t{1} << 32));
+  app.add_option("--budget", flags.budget, "as many steps as fit, in place of --steps: 20m, 1.5h");
   app.add_option("--batch", flags.batch, "samples a step")->check(CLI::Range(1, 65536))->capture_default_str();
   app.add_option("--learning-rate", flags.learning_rate)->check(CLI::PositiveNumber)->capture_default_str();
   app.add_option("--warmup", flags.warmup, "steps")->capture_default_str();
@@ -64,12 +67,35 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
   app.add_option("--checkpoint-every", flags.checkpoint_every, "steps")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--precision", flags.precision,
+                 "of matrices that are not trained: f32, or bf16 (half the memory; faster where the processor has it)")
+      ->capture_default_str();
+  app.add_option("--recompute", flags.recompute,
+                 "what is run again for gradients: layers (little memory), nothing (a quarter less work), or auto")
+      ->capture_default_str();
+  app.add_option(
+      "--search", flags.search,
+      "longrope: look for rotary divisors that suit the model before it is trained; --steps 0: search alone");
+  app.add_option("--search-population", flags.search_population, "candidates of a generation")
+      ->check(CLI::Range(2, 4096))
+      ->capture_default_str();
+  app.add_option("--search-generations", flags.search_generations)->check(CLI::Range(0, 4096))->capture_default_str();
+  app.add_option("--search-samples", flags.search_samples, "that every candidate reads")
+      ->check(CLI::Range(1, 4096))
+      ->capture_default_str();
   app.add_option("--merge", flags.merge, "write the extended model into this GGUF file too");
   app.add_option("--type", flags.merge_type, "of the changed tensors in it: f32 or bf16")
       ->check(CLI::IsMember({"f32", "bf16"}))
       ->capture_default_str();
   app.add_flag("!--no-eval", flags.evaluate, "train alone: measure nothing before and after");
-  app.add_option("--eval-windows", flags.windows, "held-out stretches of the target's length that are measured")
+  app.add_option("--eval-windows", flags.windows, "stretches of the target's length that are measured")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--eval-data", flags.eval_data, "texts to measure on (default: what was held out)");
+  app.add_option("--eval-passkey", flags.eval_passkey,
+                 "lengths at which passkeys are hidden: 4k,8k (auto: a quarter, half and all of the target), or none")
+      ->capture_default_str();
+  app.add_option("--eval-samples", flags.eval_samples, "passkeys for each length and depth")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--seed", flags.seed, "of everything that is drawn")->capture_default_str();
@@ -77,77 +103,56 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
   app.add_option("--progress", flags.progress, "auto (on a terminal), always or never")->capture_default_str();
 }
 
-std::string digest_of(const TrainingTexts& texts) {
-  Sha256 digest;
-  digest.update(fmt::format("{}", texts.bos));
-  for (const TrainingDocument& document : texts.train) {
-    digest.update(fmt::format("\n{}\n", document.tokens.size()));
-    digest.update(std::as_bytes(std::span(document.tokens)));
-  }
-  return digest.hex();
-}
-
-/// What a run is of: a checkpoint of another one is refused.
-std::string settings_text(const ExtendFlags& flags, const ExtendPlan& plan, const TrainingWeights& weights,
-                          const TrainingTexts& texts) {
-  nlohmann::ordered_json json = {{"model", weights.file().fingerprint},
-                                 {"positions", plan.full.fingerprint()},
-                                 {"target", plan.target},
-                                 {"samples", flags.samples},
-                                 {"length", plan.samples.length},
-                                 {"short_share", flags.short_share},
-                                 {"train", flags.train},
-                                 {"rank", flags.rank},
-                                 {"alpha", flags.alpha},
-                                 {"steps", flags.steps},
-                                 {"batch", flags.batch},
-                                 {"learning_rate", flags.learning_rate},
-                                 {"warmup", flags.warmup},
-                                 {"held_out", flags.held_out},
-                                 {"seed", flags.seed},
-                                 {"threads", thread_count()},
-                                 {"texts", digest_of(texts)}};
-  return json.dump(2) + "\n";
-}
-
-std::string curve_text(const std::vector<TrainingStep>& history) {
-  std::string text = "step,loss,gradient,learning_rate,tokens\n";
-  for (const TrainingStep& step : history)
-    text += fmt::format("{},{:.6f},{:.6f},{:.8g},{}\n", step.number, step.loss, step.gradient_norm, step.learning_rate,
-                        step.tokens);
-  return text;
-}
-
 /// Trains until the steps are done or Ctrl-C; writes a checkpoint and the curve as it goes.
-Status train(Trainer& trainer, const ExtendFlags& flags, cli::ProgressStyle style, const std::string& checkpoint) {
-  const ProgressFunction progress = cli::make_progress(style, "steps");
+Status train(Trainer& trainer, const ExtendFlags& flags, std::uint64_t steps, const ProgressFunction& progress,
+             const std::string& checkpoint) {
   const std::uint64_t before = trainer.steps_done();
   const auto start = Clock::now();
   const auto keep = [&]() -> Status {
     TOME_TRY(trainer.save(checkpoint));
-    return write_file_atomically(flags.out + "/loss.csv", curve_text(trainer.history()));
+    return write_curve(flags.out, trainer.history());
   };
   while (!trainer.finished()) {
     if (cancel_requested()) {
       TOME_TRY(keep());
       return fail(ErrorKind::cancelled, "interrupted after {} of {} steps: the same command goes on",
-                  trainer.steps_done(), flags.steps);
+                  trainer.steps_done(), steps);
     }
     TOME_ASSIGN(const TrainingStep step, trainer.step());
-    const double a_second = static_cast<double>(step.number - before) / seconds_since(start);
-    if (progress)
-      progress({.what = "training",
+    const double seconds = seconds_since(start), a_second = static_cast<double>(step.number - before) / seconds;
+    std::uint64_t tokens = 0;
+    for (std::size_t i = before; i < trainer.history().size(); ++i) tokens += trainer.history()[i].tokens;
+    if (progress) {
+      const std::string what =
+          fmt::format("training: loss {:.3f}, {:.0f} tokens/s", step.loss, static_cast<double>(tokens) / seconds);
+      progress({.what = what,
                 .done = step.number,
-                .total = flags.steps,
+                .total = steps,
                 .units_per_second = a_second,
-                .seconds_left = static_cast<double>(flags.steps - step.number) / a_second});
-    if (step.number % flags.checkpoint_every == 0) {
-      TOME_TRY(keep());
-      if (progress) cli::print_notice(fmt::format("step {}: loss {:.4f}", step.number, step.loss));
+                .seconds_left = static_cast<double>(steps - step.number) / a_second});
     }
+    if (step.number % flags.checkpoint_every == 0) TOME_TRY(keep());
   }
   cli::clear_progress();
   return keep();
+}
+
+/// Steps that fit into --budget, or those that the folder's run was begun with.
+Result<std::uint64_t> steps_in_budget(const ExtendFlags& flags, double seconds_each) {
+  TOME_ASSIGN(const auto begun, steps_begun_with(flags.out));
+  if (begun) return *begun;
+  TOME_ASSIGN(const double seconds, cli::seconds_of("--budget", flags.budget));
+  const double steps = seconds / seconds_each;
+  if (steps < 1.0)
+    return fail(ErrorKind::usage, "--budget {}: a step takes about {}", flags.budget, cli::human_seconds(seconds_each));
+  return static_cast<std::uint64_t>(std::min(steps, 1e9));
+}
+
+Status merge(const ExtendFlags& flags, const std::shared_ptr<const ModelFile>& file, const std::string& folder) {
+  TOME_ASSIGN(const LoraAdapter adapter, open_lora_adapter(folder, file->config));
+  TOME_ASSIGN(const auto merged, adapted_model(file, adapter, *dtype_from_name(flags.merge_type)));
+  TOME_TRY(write_gguf_model(flags.merge, *merged));
+  return cli::print(fmt::format("merged: {}\n", flags.merge));
 }
 
 Status extend(const ExtendFlags& flags) {
@@ -160,70 +165,84 @@ Status extend(const ExtendFlags& flags) {
   if (!flags.merge.empty() && !is_gguf(*file))
     return fail(ErrorKind::usage, "--merge: {} is not a GGUF file, expected one: its tokenizer goes along as it is",
                 path);
-  TOME_ASSIGN(const ExtendPlan plan, plan_extension(flags, file->config));
+  TOME_ASSIGN(ExtendPlan plan, plan_extension(flags, file->config));
   TOME_ASSIGN(const auto tokenizer, Tokenizer::create(file->tokenizer));
   TOME_ASSIGN(const TrainingTexts texts, read_training_texts(flags.data, *tokenizer, flags.held_out, flags.seed));
-  TOME_ASSIGN(const SampleMaker samples, SampleMaker::create(texts, plan.samples));
-  TOME_ASSIGN(TrainingWeights weights, TrainingWeights::load(file));
-  TOME_TRY(choose_trainable(flags, weights));
-  std::uint64_t trainable = 0;
-  for (const torch::Tensor& tensor : weights.trainable()) trainable += static_cast<std::uint64_t>(tensor.numel());
   for (const std::string& note : texts.notes) cli::print_notice(note);
-  TOME_TRY(cli::print(fmt::format(
-      "{}: {} tokens by {} × {:g}, {} samples of {} tokens\n{} parameters of {} trained, on {} "
-      "tokens of {} documents, {} steps\n",
-      flags.model, cli::with_commas(plan.target), scaling_method_name(plan.scaling), plan.factor, flags.samples,
-      flags.samples == "skip" ? plan.samples.length : plan.target, cli::with_commas(trainable), file->config.name,
-      cli::with_commas(texts.tokens()), texts.train.size(), flags.steps)));
-  DecoderGradient graph(weights, plan.full, plan.local);
-  Trainer trainer(weights, graph, samples, plan.trainer);
-
+  std::shared_ptr<const RetrievalExercises> exercises;
+  if (plan.samples.retrieval_share > 0.0) exercises = std::make_shared<RetrievalExercises>(tokenizer);
+  TOME_ASSIGN(const SampleMaker samples, SampleMaker::create(texts, plan.samples, exercises));
+  TOME_ASSIGN(TrainingWeights weights, TrainingWeights::load(file));
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
   if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());
-  const std::string settings = settings_text(flags, plan, weights, texts), settings_path = flags.out + "/run.json";
+
+  if (!flags.search.empty()) {
+    if (flags.precision == "bf16") weights.round_frozen_matrices();
+    TOME_ASSIGN(const auto divisors,
+                search_longrope(flags, plan, weights, texts, cli::make_progress(style, "candidates")));
+    TOME_ASSIGN(plan, plan_extension(flags, file->config, divisors));
+  }
+  TOME_TRY(save_positions(positions_folder(flags), *file, flags, plan));
+  if (flags.steps == 0) {
+    TOME_TRY(cli::print(fmt::format("written: {} (an adapter of positions alone)\n", positions_folder(flags))));
+    return flags.merge.empty() ? Status() : merge(flags, file, positions_folder(flags));
+  }
+
+  TOME_TRY(choose_trainable(flags, weights));
+  if (flags.precision == "bf16") weights.round_frozen_matrices();
+  TOME_ASSIGN(const Workload load, workload_of(flags, plan, weights, samples));
+  DecoderGradient graph(weights, plan.full, plan.local, load.recompute);
+  const double each = seconds_a_step(graph, weights, samples, plan, load.recompute);
+  if (!flags.budget.empty()) {
+    TOME_ASSIGN(plan.trainer.steps, steps_in_budget(flags, each));
+  }
+  const std::uint64_t steps = plan.trainer.steps;
+  std::uint64_t trainable = 0;
+  for (const torch::Tensor& tensor : weights.trainable()) trainable += static_cast<std::uint64_t>(tensor.numel());
+  TOME_TRY(cli::print(fmt::format(
+      "{}: {} tokens by {} × {:g}, {} samples of {} tokens\n{} parameters of {} trained, on {} tokens of {} documents, "
+      "{} steps\nmemory: at most {}; time: about {} ({} a step), measuring not counted\n",
+      flags.model, cli::with_commas(plan.target), scaling_method_name(plan.scaling), plan.factor, flags.samples,
+      cli::with_commas(flags.samples == "skip" ? plan.samples.length : plan.target), cli::with_commas(trainable),
+      file->config.name, cli::with_commas(texts.tokens()), texts.train.size(), cli::with_commas(steps),
+      cli::human_bytes(load.bytes), cli::human_seconds(each * static_cast<double>(steps)), cli::human_seconds(each))));
+
+  TOME_TRY(claim_folder(flags.out, settings_of(flags, plan, weights, texts)));
+  Trainer trainer(weights, graph, samples, plan.trainer);
   const std::string checkpoint = flags.out + "/checkpoint.pt";
-  if (std::filesystem::exists(settings_path)) {
-    TOME_ASSIGN(const std::string earlier, read_file(settings_path, 1 << 20));
-    if (earlier != settings)
-      return fail(ErrorKind::usage,
-                  "--out {}: holds a run with other settings (run.json), expected the same or another folder",
-                  flags.out);
-  }
-  TOME_TRY(write_file_atomically(settings_path, settings));
-  if (std::filesystem::exists(checkpoint)) {
+  if (std::filesystem::exists(checkpoint, error)) {
     TOME_TRY(trainer.resume(checkpoint));
-    cli::print_notice(fmt::format("{}: going on after {} of {} steps", flags.out, trainer.steps_done(), flags.steps));
+    cli::print_notice(fmt::format("{}: going on after {} of {} steps", flags.out, trainer.steps_done(), steps));
   }
-  bool evaluate = flags.evaluate && flags.held_out > 0.0;
+  bool evaluate = flags.evaluate && (flags.held_out > 0.0 || !flags.eval_data.empty());
   if (evaluate) {
-    TOME_ASSIGN(evaluate, write_held_out(flags, plan, texts, *tokenizer));
+    TOME_ASSIGN(evaluate, write_measured_text(flags, plan, texts, *tokenizer));
     if (!evaluate)
       cli::print_notice(
-          "the held-out text is shorter than the target: nothing is measured before and after (--held-out)");
+          "the text to measure on is shorter than the target: nothing is measured before and after "
+          "(--held-out, --eval-data)");
   }
   if (evaluate) TOME_TRY(measure(flags, plan, When::before));
   const auto start = Clock::now();
   const std::uint64_t before = trainer.steps_done();
-  const Status trained = train(trainer, flags, style, checkpoint);
+  const Status trained = train(trainer, flags, steps, cli::make_progress(style, "steps"), checkpoint);
   // Ctrl-C leaves a usable adapter too.
   if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, weights, flags, plan));
   TOME_TRY(trained);
-  if (!flags.merge.empty()) {
-    TOME_ASSIGN(const LoraAdapter adapter, open_lora_adapter(flags.out, file->config));
-    TOME_ASSIGN(const auto merged, adapted_model(file, adapter, *dtype_from_name(flags.merge_type)));
-    TOME_TRY(write_gguf_model(flags.merge, *merged));
-  }
+  const double seconds = seconds_since(start);
   std::uint64_t tokens = 0;
   for (std::size_t i = before; i < trainer.history().size(); ++i) tokens += trainer.history()[i].tokens;
-  const double seconds = seconds_since(start);
-  TOME_TRY(cli::print(fmt::format("trained {} tokens in {} ({:.0f} tokens/s), loss {:.3f} → {:.3f}\nwritten: {}\n",
-                                  cli::with_commas(tokens), cli::human_seconds(seconds),
-                                  static_cast<double>(tokens) / std::max(seconds, 1e-9), trainer.history().front().loss,
-                                  trainer.history().back().loss, flags.out)));
+  if (tokens > 0)
+    TOME_TRY(cli::print(fmt::format("trained on {} tokens in {} ({:.0f} tokens/s), peak memory {}\n",
+                                    cli::with_commas(tokens), cli::human_seconds(seconds),
+                                    static_cast<double>(tokens) / std::max(seconds, 1e-9),
+                                    cli::human_bytes(cli::peak_resident_bytes()))));
+  TOME_TRY(cli::print(fmt::format("written: {} (loss.svg, loss.csv beside it)\n", flags.out)));
+  if (!flags.merge.empty()) TOME_TRY(merge(flags, file, flags.out));
   if (!evaluate) return {};
   TOME_TRY(measure(flags, plan, When::after));
-  return compare_before_and_after(flags);
+  return compare_before_and_after(flags, plan);
 }
 
 }  // namespace
@@ -232,7 +251,7 @@ int run(int argc, char** argv) {
   CLI::App app("makes a model read further than it was trained to, by scaled positions and a little training",
                "tome extend");
   app.footer(
-      "\nExample:\n  tome extend -m smollm2-135m --target 16k --data books/ -o smollm2-16k\n"
+      "\nExample:\n  tome extend -m smollm2-135m --target 16k --data books/ --budget 1h -o smollm2-16k\n"
       "  tome ask --adapter smollm2-16k -m smollm2-135m book.txt \"Who is Ishmael?\"");
   ExtendFlags flags;
   add_flags(app, flags);

@@ -1,6 +1,8 @@
 #include "extend/extend_options.h"
 
+#include <cstdlib>
 #include <sstream>
+#include <string_view>
 
 #include "position/extended_config.h"
 
@@ -32,10 +34,42 @@ Result<LongSamples> kind_of(const std::string& name) {
   return fail(ErrorKind::usage, "--samples '{}': expected skip, plain or shifted", name);
 }
 
+/// "retrieval", "retrieval:0.5" → the share of exercises.
+Result<double> exercise_share(const std::string& mix) {
+  constexpr double usual = 0.3;
+  if (mix.empty()) return 0.0;
+  if (mix == "retrieval") return usual;
+  constexpr std::string_view prefix = "retrieval:";
+  if (mix.starts_with(prefix)) {
+    const std::string number = mix.substr(prefix.size());
+    char* end = nullptr;
+    const double share = std::strtod(number.c_str(), &end);
+    if (!number.empty() && *end == '\0' && share > 0.0 && share <= 1.0) return share;
+  }
+  return fail(ErrorKind::usage, "--mix '{}': expected retrieval, or retrieval:SHARE with a share up to 1", mix);
+}
+
+/// What the flags ask for, whatever the method. Errors: usage.
+Status check_flags(const ExtendFlags& flags) {
+  if (flags.precision != "f32" && flags.precision != "bf16")
+    return fail(ErrorKind::usage, "--precision '{}': expected f32 or bf16", flags.precision);
+  if (flags.recompute != "auto" && flags.recompute != "layers" && flags.recompute != "nothing")
+    return fail(ErrorKind::usage, "--recompute '{}': expected auto, layers or nothing", flags.recompute);
+  if (!flags.search.empty() && flags.search != "longrope")
+    return fail(ErrorKind::usage, "--search '{}': expected longrope", flags.search);
+  if (flags.search.empty() && flags.steps == 0) return fail(ErrorKind::usage, "--steps 0: nothing to do");
+  if (flags.steps && !flags.budget.empty()) return fail(ErrorKind::usage, "--steps and --budget: expected one of them");
+  return {};
+}
+
 }  // namespace
 
-Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config) {
+Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config,
+                                  std::span<const float> divisors) {
+  constexpr std::uint64_t usual_steps = 200;
+  TOME_TRY(check_flags(flags));
   ExtendPlan plan;
+  plan.divisors.assign(divisors.begin(), divisors.end());
   TOME_ASSIGN(plan.target, cli::token_count("--target", flags.target));
   TOME_ASSIGN(plan.samples.length, cli::token_count("--length", flags.length));
   TOME_ASSIGN(plan.samples.kind, kind_of(flags.samples));
@@ -45,11 +79,14 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
   plan.samples.target = plan.target;
   plan.samples.short_share = flags.short_share;
   plan.samples.seed = flags.seed;
-  TOME_ASSIGN(plan.scaling, scaling_method_from_name(flags.scaling));
+  TOME_ASSIGN(plan.samples.retrieval_share, exercise_share(flags.mix));
+  TOME_ASSIGN(plan.scaling, scaling_method_from_name(divisors.empty() ? flags.scaling : "longrope"));
+  if (plan.scaling == ScalingMethod::longrope && divisors.empty())
+    return fail(ErrorKind::usage, "--rope-scaling longrope: its divisors are searched for: --search longrope");
   const auto trained = static_cast<double>(config.context_length);
   if (plan.scaling != ScalingMethod::none)
     plan.factor = flags.factor.value_or(round_up_factor(static_cast<double>(plan.target) / trained));
-  const auto extended = extended_config(config, plan.scaling, plan.factor);
+  const auto extended = extended_config(config, plan.scaling, plan.factor, plan.divisors);
   if (!extended) return fail(extended.error().kind, "--rope-scaling {}: {}", flags.scaling, extended.error().message);
   if (plan.target > native_reach(*extended))
     return fail(ErrorKind::usage, "--target {}: with --rope-scaling {} × {:g} the model reaches {} tokens",
@@ -58,7 +95,7 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
   if (plan.full.parts.size() != 1)
     return fail(ErrorKind::unsupported, "--rope-scaling {}: training takes methods of one table", flags.scaling);
   plan.local = plan_local_positions(*extended);
-  plan.trainer.steps = flags.steps;
+  plan.trainer.steps = flags.budget.empty() ? flags.steps.value_or(usual_steps) : 0;
   plan.trainer.samples_per_step = flags.batch;
   plan.trainer.learning_rate = flags.learning_rate;
   plan.trainer.warmup_steps = flags.warmup;

@@ -2,6 +2,7 @@
 // What `tome extend` is asked to do, and what it makes of it: method, factor, positions, samples.
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,13 +22,23 @@ struct ExtendFlags {
   std::string scaling = "yarn";
   std::optional<double> factor;
   std::string samples = "skip";  ///< skip, plain, shifted
+  std::string mix;               ///< "", retrieval, retrieval:SHARE
   std::string train = "q,k,v,o,norms";
   std::uint32_t rank = 16;
   double alpha = 32.0;
-  std::uint64_t steps = 200, batch = 1, warmup = 20, seed = 1, checkpoint_every = 20;
-  std::uint64_t windows = 1;  ///< of the target's length that are measured
-  bool evaluate = true;
+  std::optional<std::uint64_t> steps;
+  std::string budget;  ///< in place of steps
+  std::uint64_t batch = 1, warmup = 20, seed = 1, checkpoint_every = 20;
   double learning_rate = 2e-4, short_share = 0.1, held_out = 0.03;
+  std::string precision = "f32";   ///< f32, bf16
+  std::string recompute = "auto";  ///< auto, layers, nothing
+  std::string search;              ///< "", longrope
+  std::uint32_t search_population = 16, search_generations = 6, search_samples = 4;
+  bool evaluate = true;
+  std::uint64_t windows = 1;  ///< of the target's length that are measured
+  std::vector<std::string> eval_data;
+  std::string eval_passkey = "auto";
+  std::uint64_t eval_samples = 3;
   int threads = 0;
   std::string progress = "auto";
   std::string merge, merge_type = "bf16";
@@ -37,13 +48,16 @@ struct ExtendFlags {
 struct ExtendPlan {
   ScalingMethod scaling = ScalingMethod::none;
   double factor = 1.0;
-  PositionPlan full, local;  ///< those of the extended model
+  std::vector<float> divisors;  ///< of longrope
+  PositionPlan full, local;     ///< those of the extended model
   SampleOptions samples;
-  TrainerOptions trainer;
+  TrainerOptions trainer;  ///< its steps are those of --steps; 0 where a budget decides
   std::uint64_t target = 0;
 };
-/// Errors: usage, naming the flag; unsupported for a scaling that no model file can declare.
-Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config);
+/// divisors: what a search has found; empty: --rope-scaling as it is. Errors: usage, naming the flag; unsupported for a
+/// scaling that no model file can declare.
+Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config,
+                                  std::span<const float> divisors = {});
 
 /// Gives the weights the changes that --train names. Errors: usage.
 Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights);

@@ -14,9 +14,14 @@ Status set_positions(GgufWriter& writer, const ModelConfig& config) {
   const auto key = [&](std::string_view name) { return fmt::format("{}.{}", family_name(config.family), name); };
   const DeclaredScaling& scaling = config.scaling;
   const bool by_list = scaling.type == "llama3" && !scaling.frequency_factors.empty();  // rope_freqs.weight tells it
-  if (scaling.type != "none" && scaling.type != "linear" && scaling.type != "yarn" && !by_list)
-    return fail(ErrorKind::unsupported, "[gguf] scaling '{}': cannot be written, expected none, linear or yarn",
-                scaling.type);
+  const bool by_search = scaling.type == "longrope";
+  if (scaling.type != "none" && scaling.type != "linear" && scaling.type != "yarn" && !by_list && !by_search)
+    return fail(ErrorKind::unsupported,
+                "[gguf] scaling '{}': cannot be written, expected none, linear, yarn or longrope", scaling.type);
+  // Readers look for the lists of divisors in these families alone.
+  if (by_search && config.family != Family::llama)
+    return fail(ErrorKind::unsupported, "[gguf] scaling longrope of a {} model: readers know it for llama alone",
+                family_name(config.family));
   writer.set(key("context_length"), static_cast<std::uint32_t>(config.context_length));
   writer.set(key("rope.freq_base"), static_cast<float>(config.rope_theta));
   if (scaling.type == "none" || by_list) return {};
@@ -61,6 +66,7 @@ Status write_gguf_model(const std::string& path, const ModelFile& model) {
   for (const GgufFile& part : parts)
     for (const GgufTensor& tensor : part.tensors) {
       const std::string name(tensor.name);
+      if (name.starts_with("rope_factors_")) continue;  // written anew, where they are declared
       std::vector<std::uint64_t> shape(tensor.dimensions.rbegin(), tensor.dimensions.rend());
       if (const auto found = own.find(name); found != own.end()) {
         const TensorView& view = found->second;
@@ -68,6 +74,14 @@ Status write_gguf_model(const std::string& path, const ModelFile& model) {
       } else {
         TOME_TRY(writer.add_tensor(name, tensor.type, shape, tensor.data));
       }
+    }
+  const DeclaredScaling& scaling = model.config.scaling;
+  if (scaling.type == "longrope")
+    for (const auto& [name, list] :
+         {std::pair<const char*, const std::vector<float>*>{"rope_factors_short.weight", &scaling.short_factors},
+          {"rope_factors_long.weight", &scaling.long_factors}}) {
+      const std::uint64_t shape[] = {list->size()};
+      TOME_TRY(writer.add_tensor(name, DType::f32, shape, std::as_bytes(std::span(*list))));
     }
   return writer.write(path);
 }

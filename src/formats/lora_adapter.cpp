@@ -83,6 +83,8 @@ Status read_own_file(const std::string& path, LoraAdapter& adapter) {
   adapter.scaling_factor = factor.value_or(1.0);
   if (!(adapter.scaling_factor >= 1.0 && adapter.scaling_factor <= kMostFactor))
     return fail(ErrorKind::format, "{}: rope_factor {}, expected 1 to {}", where, adapter.scaling_factor, kMostFactor);
+  TOME_ASSIGN(const auto divisors, fields.numbers("rope_divisors"));
+  adapter.divisors = divisors.value_or(std::vector<float>{});
   TOME_ASSIGN(const auto target, fields.unsigned_number("target_length", std::uint64_t{1} << 40));
   adapter.target_length = target.value_or(0);
   return {};
@@ -137,8 +139,8 @@ Result<LoraAdapter> open_lora_adapter(const std::string& folder, const ModelConf
   if (!left.empty())
     return fail(ErrorKind::unsupported, "{}: '{}' belongs to nothing that a {} model has", where,
                 printable(left.begin()->first), family_name(base.family));
-  if (adapter.changes.empty() && adapter.replaced.empty())
-    return fail(ErrorKind::format, "{}: holds no change to any weight", where);
+  if (adapter.changes.empty() && adapter.replaced.empty() && adapter.scaling_method.empty())
+    return fail(ErrorKind::format, "{}: holds no change to any weight, and {} no positions", where, kOwnFile);
   return adapter;
 }
 
@@ -181,6 +183,7 @@ Status write_lora_adapter(const std::string& folder, const LoraAdapterToWrite& w
                                       {"position_fingerprint", adapter.position_fingerprint},
                                       {"rope_scaling", adapter.scaling_method},
                                       {"rope_factor", adapter.scaling_factor},
+                                      {"rope_divisors", adapter.divisors},
                                       {"target_length", adapter.target_length}};
   TOME_TRY(write_safetensors(folder + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
   TOME_TRY(write_file_atomically(folder + "/" + std::string(kOwnFile), text_of(own)));

@@ -36,6 +36,7 @@ struct LoraAdapter {
   std::string position_fingerprint;  ///< PositionPlan::fingerprint of the full layers; empty as above
   std::string scaling_method;        ///< as --rope-scaling spells it; empty: the model's own positions
   double scaling_factor = 1.0;
+  std::vector<float> divisors;      ///< of longrope
   std::uint64_t target_length = 0;  ///< tokens that it was trained to read; 0: not told
 
   std::vector<std::shared_ptr<const void>> storage;

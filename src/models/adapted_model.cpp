@@ -43,6 +43,7 @@ class Adapting {
     };
     digest.update(fmt::format("{} {} {} {}\n", model_.fingerprint, dtype_name(type_), adapter_.scaling_method,
                               adapter_.scaling_factor));
+    for (const float divisor : adapter_.divisors) digest.update(fmt::format("{}\n", divisor));
     for (const auto& [key, change] : adapter_.changes) {
       add(key, change.a, change.scale);
       add(key, change.b, change.scale);
@@ -126,7 +127,7 @@ class Adapting {
     if (adapter_.scaling_method.empty()) return {};
     const auto method = scaling_method_from_name(adapter_.scaling_method);
     if (!method) return fail(ErrorKind::format, "{}: {}", where(), method.error().message);
-    const auto extended = extended_config(model_.config, *method, adapter_.scaling_factor);
+    const auto extended = extended_config(model_.config, *method, adapter_.scaling_factor, adapter_.divisors);
     if (!extended) return fail(extended.error().kind, "{}: {}", where(), extended.error().message);
     model_.config = *extended;
     const ModelConfig& c = model_.config;

@@ -106,10 +106,8 @@ Result<MethodResult> build_longrope(const MethodInputs& in) {
                 list, in.dims / 2);
   }
   double magnitude = longrope_magnitude(in.factor, static_cast<double>(in.trained));
-  if (in.declared_method && in.declared.attention_factor) {
-    magnitude = in.declared.attention_factor_multiplies ? magnitude * *in.declared.attention_factor
-                                                        : *in.declared.attention_factor;
-  }
+  // GGUF's attn_factor is m itself here: its converters write the square root.
+  if (in.declared_method && in.declared.attention_factor) magnitude = *in.declared.attention_factor;
   if (in.options.attention_factor) magnitude = *in.options.attention_factor;
   MethodResult result = one_part(longrope(in.base, in.dims, factors), magnitude);
   result.notes.push_back(

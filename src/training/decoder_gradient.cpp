@@ -40,6 +40,12 @@ void fill_rotation(const PositionTable& table, const std::vector<std::uint64_t>&
   }
 }
 
+/// x · Wᵀ in fp32, of bf16 rows where W is bf16.
+torch::Tensor product(const torch::Tensor& x, const torch::Tensor& weight) {
+  if (weight.scalar_type() == torch::kFloat32) return torch::linear(x, weight);
+  return torch::linear(x.to(weight.scalar_type()), weight).to(torch::kFloat32);
+}
+
 /// x: [tokens, heads, head_dim] in halves order.
 torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cosine, const torch::Tensor& sine) {
   const std::vector<torch::Tensor> halves = x.chunk(2, -1);
@@ -53,11 +59,28 @@ std::uint64_t TrainingSample::counted() const {
       std::count_if(targets.begin(), targets.end(), [](std::int32_t target) { return target != kNoTarget; }));
 }
 
-DecoderGradient::DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local)
-    : weights_(weights), plans_{std::move(full), std::move(local)} {
+std::uint64_t DecoderGradient::working_bytes(const ModelConfig& config, std::uint64_t tokens, Recompute recompute) {
+  // What autograd keeps of a layer for each token: inputs of norms and products, queries, keys, values and context
+  // before and after rotation, and the four rows of the feed-forward part.
+  const std::uint64_t hidden = config.hidden, heads = std::uint64_t{config.heads} + config.kv_heads;
+  const std::uint64_t layer = (config.post_norms ? 14 : 8) * hidden +
+                              (config.qk_norm ? 9 : 5) * heads * config.head_dim +
+                              4 * std::uint64_t{config.feed_forward};
+  const std::uint64_t kept =
+      recompute == Recompute::nothing ? layer * (config.layers + 1) : 2 * layer + hidden * (config.layers + 2);
+  return tokens * kept * sizeof(float) + 4 * kMostLogits * sizeof(float);
+}
+
+DecoderGradient::DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local, Recompute recompute)
+    : weights_(weights), plans_{std::move(full), std::move(local)}, recompute_(recompute) {
   for (const PositionPlan& plan : plans_) CHECK(plan.parts.size() == 1);
   const ModelConfig& c = weights.config();
   CHECK(plans_[0].parts[0].table.inverse_frequencies.size() * 2 == c.head_dim);
+}
+
+void DecoderGradient::set_positions(PositionPlan full) {
+  CHECK(full.parts.size() == 1);
+  plans_[0] = std::move(full);
 }
 
 DecoderGradient::Tables DecoderGradient::tables_of(const TrainingSample& sample) const {
@@ -87,12 +110,12 @@ torch::Tensor DecoderGradient::embed(const TrainingSample& sample) const {
   const ModelConfig& c = weights_.config();
   torch::Tensor tokens = torch::empty({static_cast<std::int64_t>(sample.tokens.size())}, torch::kInt64);
   std::copy(sample.tokens.begin(), sample.tokens.end(), tokens.data_ptr<std::int64_t>());
-  const torch::Tensor rows = torch::embedding(weights_.at(Role::token_embedding), tokens);
+  const torch::Tensor rows = torch::embedding(weights_.at(Role::token_embedding), tokens).to(torch::kFloat32);
   return c.embedding_scale == 1.0f ? rows : rows * c.embedding_scale;
 }
 
 torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer) const {
-  torch::Tensor y = torch::linear(x, weights_.at(role, layer));
+  torch::Tensor y = product(x, weights_.at(role, layer));
   if (const LowRankChange* change = weights_.change(role, layer))
     y = y + torch::linear(torch::linear(x, change->a), change->b) * change->scale;
   return y;
@@ -144,34 +167,37 @@ torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Ta
 /// normed hidden [n, hidden] → logits [n, vocabulary].
 torch::Tensor DecoderGradient::output_of(const torch::Tensor& hidden) const {
   const ModelConfig& c = weights_.config();
-  const torch::Tensor logits =
-      torch::linear(hidden, weights_.at(c.tied_embeddings ? Role::token_embedding : Role::output));
+  const torch::Tensor logits = product(hidden, weights_.at(c.tied_embeddings ? Role::token_embedding : Role::output));
   return c.final_logit_softcap == 0.0f ? logits : torch::tanh(logits / c.final_logit_softcap) * c.final_logit_softcap;
 }
 
 /// Summed loss of the normed hidden states, slice by slice; `gradient` becomes that of `weight` times the loss.
 double DecoderGradient::head(const torch::Tensor& hidden, const TrainingSample& sample, double weight,
                              torch::Tensor* gradient) const {
-  const std::int64_t tokens = hidden.size(0);
+  std::vector<std::int64_t> rows, targets;
+  for (std::size_t row = 0; row < sample.targets.size(); ++row) {
+    if (sample.targets[row] == TrainingSample::kNoTarget) continue;
+    rows.push_back(static_cast<std::int64_t>(row));
+    targets.push_back(sample.targets[row]);
+  }
+  const auto counted = static_cast<std::int64_t>(rows.size());
   const std::int64_t step = std::max<std::int64_t>(1, kMostLogits / weights_.config().vocabulary);
   if (gradient != nullptr) *gradient = torch::zeros_like(hidden);
   double total = 0.0;
-  for (std::int64_t first = 0; first < tokens; first += step) {
-    const std::int64_t count = std::min(step, tokens - first);
-    torch::Tensor targets = torch::empty({count}, torch::kInt64);
-    std::copy_n(sample.targets.begin() + first, count, targets.data_ptr<std::int64_t>());
-    torch::Tensor slice = hidden.slice(0, first, first + count).detach();
+  for (std::int64_t first = 0; first < counted; first += step) {
+    const std::int64_t count = std::min(step, counted - first);
+    const torch::Tensor index = torch::from_blob(rows.data() + first, {count}, torch::kInt64);
+    torch::Tensor slice = hidden.detach().index_select(0, index);
     if (gradient != nullptr) slice.set_requires_grad(true);
     const torch::Tensor loss =
-        functional::cross_entropy(
-            output_of(slice), targets,
-            functional::CrossEntropyFuncOptions().ignore_index(TrainingSample::kNoTarget).reduction(torch::kNone))
+        functional::cross_entropy(output_of(slice), torch::from_blob(targets.data() + first, {count}, torch::kInt64),
+                                  functional::CrossEntropyFuncOptions().reduction(torch::kNone))
             .to(torch::kFloat64)
             .sum();
     total += loss.item<double>();
     if (gradient == nullptr) continue;
     (loss * weight).backward();
-    gradient->slice(0, first, first + count).copy_(slice.grad());
+    gradient->index_copy_(0, index, slice.grad());
   }
   return total;
 }
@@ -196,27 +222,30 @@ double DecoderGradient::add_gradients(const TrainingSample& sample, double weigh
   const int layers = static_cast<int>(weights_.config().layers);
   const Tables tables = tables_of(sample);
   const torch::Tensor embedded = embed(sample);
-  std::vector<torch::Tensor> inputs;  // of each layer
-  {
-    const torch::NoGradGuard no_gradients;
-    torch::Tensor x = embedded.detach();
-    for (int index = 0; index < layers; ++index) {
-      inputs.push_back(x);
-      x = layer(index, x, tables);
-    }
-    inputs.push_back(x);
+  std::vector<torch::Tensor> inputs, outputs;  // of each layer; outputs where they keep what gradients need
+  torch::Tensor x = embedded.detach();
+  for (int index = 0; index < layers; ++index) {
+    inputs.push_back(x.set_requires_grad(true));
+    const c10::AutoGradMode kept(recompute_ == Recompute::nothing);
+    outputs.push_back(layer(index, x, tables));
+    x = outputs.back().detach();
+    if (recompute_ == Recompute::layers) outputs.clear();
   }
-  torch::Tensor last = inputs.back().detach().set_requires_grad(true);
+  torch::Tensor last = x.set_requires_grad(true);
   const torch::Tensor normed = norm(last, Role::output_norm, -1);
   torch::Tensor gradient;
   const double total = head(normed, sample, weight, &gradient);
   normed.backward(gradient);
   gradient = last.grad();
   for (int index = layers - 1; index >= 0; --index) {
+    {
+      const torch::Tensor output =
+          recompute_ == Recompute::layers ? layer(index, inputs.back(), tables) : outputs.back();
+      output.backward(gradient);
+    }
+    gradient = inputs.back().grad();
     inputs.pop_back();
-    torch::Tensor x = inputs.back().detach().set_requires_grad(true);
-    layer(index, x, tables).backward(gradient);
-    gradient = x.grad();
+    if (!outputs.empty()) outputs.pop_back();
   }
   if (embedded.requires_grad()) embedded.backward(gradient);
   return total;

@@ -1,7 +1,8 @@
 #pragma once
 // The graph of models/decoder.h (llama, qwen2, qwen3, gemma3) in torch, and one step's gradients. Memory is linear in
-// the sample's length: each layer keeps its input alone and is run again when its gradient's turn comes (gradient
-// checkpointing), attention keeps no score matrix, and logits exist for a slice of tokens at a time. Not thread-safe.
+// the sample's length: attention keeps no score matrix, logits exist for a slice of tokens at a time and for tokens
+// that count alone, and, where wanted, each layer keeps nothing but its input and is run again when its gradient's turn
+// comes (gradient checkpointing, arXiv 1604.06174). Not thread-safe.
 #include <torch/types.h>
 
 #include <cstdint>
@@ -26,10 +27,21 @@ struct TrainingSample {
   std::uint64_t counted() const;  ///< targets that count
 };
 
+/// What is run again for gradients instead of kept. The gradients are the same bit for bit.
+enum class Recompute { layers, nothing };
+
 class DecoderGradient {
  public:
   /// Plans of full-attention and sliding-window layers; each of one table. Both are copied; weights must outlive this.
-  DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local);
+  DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local,
+                  Recompute recompute = Recompute::layers);
+
+  /// Bytes that add_gradients takes at most for a sample of `tokens` tokens, beside weights and their gradients: an
+  /// estimate from above.
+  static std::uint64_t working_bytes(const ModelConfig& config, std::uint64_t tokens, Recompute recompute);
+
+  /// Other positions of full-attention layers from now on; of one table.
+  void set_positions(PositionPlan full);
 
   /// Negative log-likelihood of the counted targets, summed, nats. No gradients.
   double loss(const TrainingSample& sample);
@@ -51,6 +63,7 @@ class DecoderGradient {
 
   TrainingWeights& weights_;
   PositionPlan plans_[2];  // [full, local]
+  Recompute recompute_;
 };
 
 }  // namespace tome

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/check.h"
 #include "training/skip_positions.h"
 
 namespace tome {
@@ -13,12 +14,21 @@ Rng rng_of(std::uint64_t seed, std::uint64_t what, std::uint64_t number) {
   return Rng(mixed.next() ^ number);
 }
 
-enum : std::uint64_t { kKind, kStart, kOrder, kSkip };  // what a stream is for
+enum : std::uint64_t { kKind, kStart, kOrder, kSkip, kExercise };  // what a stream is for
 
 }  // namespace
 
-Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const SampleOptions& options) {
+Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const SampleOptions& options,
+                                        std::shared_ptr<const RetrievalExercises> exercises) {
   SampleMaker maker(texts, options);
+  maker.exercises_ = std::move(exercises);
+  CHECK(options.retrieval_share == 0.0 || maker.exercises_ != nullptr);
+  if (options.short_share + options.retrieval_share > 1.0)
+    return fail(ErrorKind::usage, "[training] {} of the samples short and {} exercises, expected at most 1 together",
+                options.short_share, options.retrieval_share);
+  if (options.retrieval_share > 0.0 && maker.long_length() <= RetrievalExercises::shortest)
+    return fail(ErrorKind::usage, "[training] exercises of {} tokens, expected more than {}", maker.long_length(),
+                RetrievalExercises::shortest);
   maker.windows_ = maker.windows_of(maker.long_length(), 0).size();
   if (maker.windows_ == 0 || (options.short_share > 0.0 && maker.windows_of(options.length, 0).empty()))
     return fail(ErrorKind::usage, "[training] {} tokens of text, expected more than one sample of {}", texts.tokens(),
@@ -81,17 +91,44 @@ TrainingSample SampleMaker::sample_of(const Window& window) const {
   return sample;
 }
 
-TrainingSample SampleMaker::sample(std::uint64_t number) const {
-  const auto is_short = [&](std::uint64_t n) {
-    return rng_of(options_.seed, kKind, n).uniform() < options_.short_share;
+TrainingSample SampleMaker::exercise_of(const Window& window, std::uint64_t number) const {
+  std::vector<TokenId> filler;
+  for (const Segment& segment : window) {
+    const auto first = texts_->train[segment.document].tokens.begin() + static_cast<std::ptrdiff_t>(segment.first);
+    filler.insert(filler.end(), first, first + static_cast<std::ptrdiff_t>(segment.count));
+  }
+  Rng rng = rng_of(options_.seed, kExercise, number);
+  const auto kind = static_cast<RetrievalExercises::Kind>(rng.below(3));
+  const RetrievalExercise made = exercises_->make(kind, filler, long_length() - (texts_->bos >= 0 ? 1 : 0), rng);
+  TrainingSample sample;
+  const auto add = [&](TokenId token, std::size_t next) {
+    sample.tokens.push_back(token);
+    const bool counts = next < made.tokens.size() && made.is_answer[next];
+    sample.targets.push_back(counts ? made.tokens[next] : TrainingSample::kNoTarget);
+    sample.positions.push_back(sample.positions.size());
+    sample.local_positions.push_back(sample.local_positions.size());
+    sample.document_start.push_back(0);
   };
-  const bool wanted = is_short(number);
+  if (texts_->bos >= 0) add(texts_->bos, 0);
+  for (std::size_t i = 0; i < made.tokens.size(); ++i) add(made.tokens[i], i + 1);
+  return sample;
+}
+
+SampleMaker::Kind SampleMaker::kind_of(std::uint64_t number) const {
+  const double drawn = rng_of(options_.seed, kKind, number).uniform();
+  if (drawn < options_.short_share) return Kind::plain_short;
+  return drawn < options_.short_share + options_.retrieval_share ? Kind::retrieval : Kind::long_text;
+}
+
+TrainingSample SampleMaker::sample(std::uint64_t number) const {
+  const Kind kind = kind_of(number);
   std::uint64_t index = 0;  // among the samples of its kind
-  for (std::uint64_t earlier = 0; earlier < number; ++earlier) index += is_short(earlier) == wanted ? 1 : 0;
-  const std::uint64_t length = wanted ? options_.length : long_length();
+  for (std::uint64_t earlier = 0; earlier < number; ++earlier) index += kind_of(earlier) == kind ? 1 : 0;
+  const std::uint64_t length = kind == Kind::plain_short ? options_.length : long_length();
   const std::uint64_t each = windows_of(length, 0).size();
-  TrainingSample sample = sample_of(windows_of(length, index / each)[index % each]);
-  if (wanted) return sample;
+  const Window window = windows_of(length, index / each)[index % each];
+  TrainingSample sample = kind == Kind::retrieval ? exercise_of(window, number) : sample_of(window);
+  if (kind == Kind::plain_short) return sample;
   if (options_.kind == LongSamples::shifted) sample.shifted_group = options_.target / 4;
   if (options_.kind == LongSamples::skip_wise) {
     Rng rng = rng_of(options_.seed, kSkip, number);

@@ -2,9 +2,11 @@
 // Which samples a training run sees, one after the other: a function of the texts, the options and the sample's number
 // alone, so that a resumed run goes on with what an undisturbed one would have seen.
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "training/decoder_gradient.h"
+#include "training/retrieval_exercises.h"
 #include "training/training_texts.h"
 
 namespace tome {
@@ -21,6 +23,7 @@ struct SampleOptions {
   std::uint64_t length = 2048;    ///< tokens of a skip-wise or short sample
   std::uint64_t skip_chunks = 2;  ///< of a skip-wise sample
   double short_share = 0.1;       ///< of the samples: `length` tokens at plain positions
+  double retrieval_share = 0.0;   ///< of the samples: exercises as long as the long ones, at such positions
   std::uint64_t seed = 1;
 };
 
@@ -29,8 +32,10 @@ struct SampleOptions {
 /// order of a draw. Immutable after construction; any thread.
 class SampleMaker {
  public:
-  /// The texts must outlive this. Errors: usage where no window can be made.
-  static Result<SampleMaker> create(const TrainingTexts& texts, const SampleOptions& options);
+  /// The texts must outlive this. exercises: where retrieval_share > 0. Errors: usage where no window can be made, or
+  /// shares that are more than 1 together.
+  static Result<SampleMaker> create(const TrainingTexts& texts, const SampleOptions& options,
+                                    std::shared_ptr<const RetrievalExercises> exercises = nullptr);
   TrainingSample sample(std::uint64_t number) const;
   /// Windows of the long samples' length in one round.
   std::uint64_t windows() const { return windows_; }
@@ -48,9 +53,14 @@ class SampleMaker {
   using Window = std::vector<Segment>;
   std::vector<Window> windows_of(std::uint64_t length, std::uint64_t round) const;
   TrainingSample sample_of(const Window& window) const;
+  TrainingSample exercise_of(const Window& window, std::uint64_t number) const;
+
+  enum class Kind { plain_short, retrieval, long_text };
+  Kind kind_of(std::uint64_t number) const;
 
   const TrainingTexts* texts_;
   SampleOptions options_;
+  std::shared_ptr<const RetrievalExercises> exercises_;
   std::uint64_t windows_ = 0;
 };
 

@@ -87,6 +87,16 @@ void hold_out_ends(TrainingTexts& texts, double share) {
 
 std::uint64_t TrainingTexts::tokens() const { return tokens_of(train); }
 
+std::string TrainingTexts::fingerprint() const {
+  Sha256 digest;
+  digest.update(fmt::format("{}", bos));
+  for (const TrainingDocument& document : train) {
+    digest.update(fmt::format("\n{}\n", document.tokens.size()));
+    digest.update(std::as_bytes(std::span(document.tokens)));
+  }
+  return digest.hex();
+}
+
 Result<TrainingTexts> read_training_texts(const std::vector<std::string>& paths, const Tokenizer& tokenizer,
                                           double held_out_share, std::uint64_t seed) {
   TOME_ASSIGN(const std::vector<Found> files, find_files(paths));

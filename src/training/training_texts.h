@@ -21,7 +21,8 @@ struct TrainingTexts {
   std::int32_t bos = -1;           ///< what every sample begins with; −1: nothing
   std::vector<std::string> notes;  ///< a sentence each: what was dropped, what was held out and how
 
-  std::uint64_t tokens() const;  ///< of `train`
+  std::uint64_t tokens() const;     ///< of `train`
+  std::string fingerprint() const;  ///< of `train` and BOS, hex
 };
 
 /// Held out: whole documents, drawn by the seed, until they hold `held_out_share` of the tokens; where fewer than five

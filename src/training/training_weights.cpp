@@ -78,6 +78,11 @@ void TrainingWeights::add_change(Role role, int layer, std::uint32_t rank, doubl
   set_change(role, layer, std::move(change));
 }
 
+void TrainingWeights::round_frozen_matrices() {
+  for (auto& [key, tensor] : tensors_)
+    if (tensor.dim() == 2 && !tensor.requires_grad()) tensor = tensor.to(torch::kBFloat16);
+}
+
 torch::Tensor TrainingWeights::as_stored_elsewhere(const WeightKey& key) const {
   const torch::Tensor own = tensors_.at(key).detach();
   return (is_norm(key.first) && config().family == Family::gemma3 ? own - 1.0 : own.clone()).contiguous();

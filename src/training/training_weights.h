@@ -1,8 +1,9 @@
 #pragma once
-// A model's weights as fp32 tensors that torch can differentiate, and the low-rank changes (LoRA, arXiv 2106.09685)
-// that training makes to them. Matrices are [outputs, inputs]; the rows of query and key lie in halves order (the order
-// of Hugging Face files: rotated pairs are dimensions i and i + head_dim / 2), whatever the file's own order is. Norms
-// include the offset that some files leave out (ModelConfig::norm_weight_offset).
+// A model's weights as fp32 (frozen matrices: bf16, if wanted) tensors that torch can differentiate, and the low-rank
+// changes (LoRA, arXiv 2106.09685) that training makes to them. Matrices are [outputs, inputs]; the rows of query and
+// key lie in halves order (the order of Hugging Face files: rotated pairs are dimensions i and i + head_dim / 2),
+// whatever the file's own order is. Norms include the offset that some files leave out
+// (ModelConfig::norm_weight_offset).
 #include <torch/types.h>
 
 #include <cstdint>
@@ -43,13 +44,16 @@ class TrainingWeights {
   const std::map<WeightKey, LowRankChange>& changes() const { return changes_; }
 
   const std::map<WeightKey, torch::Tensor>& tensors() const { return tensors_; }
-  /// A tensor as Hugging Face files have it: Gemma's norms without the 1 that is added to them.
+  /// An fp32 tensor as Hugging Face files have it: Gemma's norms without the 1 that is added to them.
   torch::Tensor as_stored_elsewhere(const WeightKey& key) const;
 
   /// Gives a matrix a change of rank `rank` that training may turn; a is uniform within ±1/√inputs (LoRA's
   /// initialisation: Kaiming's with a = √5), from the seed, role and layer alone.
   void add_change(Role role, int layer, std::uint32_t rank, double alpha, std::uint64_t seed);
   void set_change(Role role, int layer, LowRankChange change) { changes_[{role, layer}] = std::move(change); }
+  /// Matrices that training does not turn become bf16: half the memory, and products with them are of bf16 rows,
+  /// summed in fp32. After add_change and set_trainable.
+  void round_frozen_matrices();
   /// Lets training turn the tensor itself.
   void set_trainable(Role role, int layer = -1) { tensors_.at({role, layer}).set_requires_grad(true); }
 

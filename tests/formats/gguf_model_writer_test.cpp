@@ -62,6 +62,32 @@ TEST(GgufModelWriter, changed_positions_and_tensors_are_read_back) {
   EXPECT_NE((*again)->fingerprint, file->fingerprint);
 }
 
+TEST(GgufModelWriter, searched_divisors_are_read_back) {
+  ModelFile changed = *open_small("llama-untied.gguf");
+  changed.config.scaling.type = "longrope";
+  changed.config.scaling.factor = 4.0;
+  changed.config.scaling.original_context_length = changed.config.context_length;
+  changed.config.scaling.attention_factor = 1.25;
+  std::vector<float> divisors;
+  for (std::uint32_t i = 0; i < changed.config.rope_dims / 2; ++i) divisors.push_back(1.0f + static_cast<float>(i));
+  changed.config.scaling.short_factors = changed.config.scaling.long_factors = divisors;
+  const Target target;
+  const Status written = write_gguf_model(target.path, changed);
+  ASSERT_TRUE(written) << written.error().message;
+  const auto again = open_model_file(target.path);
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ((*again)->config.scaling.type, "longrope");
+  EXPECT_EQ((*again)->config.scaling.long_factors, divisors);
+  EXPECT_EQ((*again)->config.scaling.short_factors, divisors);
+  EXPECT_EQ((*again)->config.scaling.attention_factor, 1.25);
+  const Target second;
+  ASSERT_TRUE(write_gguf_model(second.path + "2", **again));  // lists once, not twice
+  EXPECT_EQ((*open_model_file(second.path + "2"))->config.scaling.long_factors, divisors);
+  fs::remove(second.path + "2");
+  changed.config.family = Family::qwen2;
+  EXPECT_EQ(write_gguf_model(target.path, changed).error().kind, ErrorKind::unsupported);
+}
+
 TEST(GgufModelWriter, what_gguf_cannot_say_is_refused_and_nothing_is_written) {
   const Target target;
   const auto folder = open_small("llama-untied");

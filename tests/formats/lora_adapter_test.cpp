@@ -100,6 +100,7 @@ TEST(LoraAdapter, what_is_written_is_read_again) {
   made.scaling_method = "yarn";
   made.scaling_factor = 4.0;
   made.target_length = 256;
+  made.divisors = {1.0f, 2.5f};
   const Status written = write_lora_adapter(folder.path.string(), {&made, 2, 8.0}, Family::llama);
   ASSERT_TRUE(written) << written.error().message;
   const auto read = open_lora_adapter(folder.path.string(), small_config());
@@ -110,11 +111,25 @@ TEST(LoraAdapter, what_is_written_is_read_again) {
   EXPECT_EQ(read->scaling_method, "yarn");
   EXPECT_EQ(read->scaling_factor, 4.0);
   EXPECT_EQ(read->target_length, 256u);
+  EXPECT_EQ(read->divisors, made.divisors);
   const auto& change = read->changes.at({Role::key, 0});
   EXPECT_EQ(change.scale, 4.0);
   EXPECT_EQ(std::memcmp(change.a.data, a.data(), 64), 0);
   EXPECT_EQ(std::memcmp(change.b.data, b.data(), 32), 0);
   EXPECT_EQ(std::memcmp(read->replaced.at({Role::feed_forward_norm, 1}).data, norm.data(), 32), 0);
+}
+
+TEST(LoraAdapter, positions_alone_are_an_adapter_too) {
+  Folder folder;
+  LoraAdapter made;
+  made.scaling_method = "longrope";
+  made.scaling_factor = 2.0;
+  made.divisors = {1.0f, 1.5f};
+  ASSERT_TRUE(write_lora_adapter(folder.path.string(), {&made, 16, 32.0}, Family::llama));
+  const auto read = open_lora_adapter(folder.path.string(), small_config());
+  ASSERT_TRUE(read) << read.error().message;
+  EXPECT_TRUE(read->changes.empty() && read->replaced.empty());
+  EXPECT_EQ(read->divisors, made.divisors);
 }
 
 TEST(LoraAdapter, each_refusal_names_what_was_found) {

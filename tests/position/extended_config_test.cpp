@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace tome {
 namespace {
 
@@ -46,6 +48,26 @@ TEST(ExtendedConfig, lists_of_divisors_stay) {
   ASSERT_TRUE(extended) << extended.error().message;
   EXPECT_EQ(plan_positions(*extended, declared_options(*extended), 4096)->fingerprint(),
             plan_positions(config, asked, 4096)->fingerprint());
+}
+
+TEST(ExtendedConfig, searched_divisors_are_one_table_at_every_length) {
+  std::vector<float> divisors;
+  for (int i = 0; i < 32; ++i) divisors.push_back(1.0f + 0.1f * static_cast<float>(i));
+  const auto extended = extended_config(small(), ScalingMethod::longrope, 4.0, divisors);
+  ASSERT_TRUE(extended) << extended.error().message;
+  const auto near = plan_positions(*extended, declared_options(*extended), 100),
+             far = plan_positions(*extended, declared_options(*extended), 8192);
+  ASSERT_TRUE(far) << far.error().message;
+  EXPECT_EQ(near->fingerprint(), far->fingerprint());
+  const PositionTable native = plan_positions(small(), {}, 2048)->parts[0].table;
+  for (std::size_t i = 0; i < 32; ++i)
+    EXPECT_NEAR(far->parts[0].table.inverse_frequencies[i] * divisors[i], native.inverse_frequencies[i],
+                1e-6f * native.inverse_frequencies[i]);
+  EXPECT_NEAR(far->parts[0].table.magnitude, std::sqrt(1.0 + std::log(4.0) / std::log(2048.0)), 1e-6);
+  divisors.pop_back();
+  EXPECT_EQ(extended_config(small(), ScalingMethod::longrope, 4.0, divisors).error().kind, ErrorKind::usage);
+  divisors.push_back(0.0f);
+  EXPECT_EQ(extended_config(small(), ScalingMethod::longrope, 4.0, divisors).error().kind, ErrorKind::usage);
 }
 
 TEST(ExtendedConfig, what_cannot_be_declared_is_refused) {

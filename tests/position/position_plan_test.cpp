@@ -144,6 +144,9 @@ TEST(position_plan, disagreement_9_longrope_changes_its_list_and_fingerprint_at_
   EXPECT_FLOAT_EQ(frequencies(above)[3], static_cast<float>(theta[3] / 64));
   EXPECT_FLOAT_EQ(above.parts.front().table.magnitude, 1.190238f);
   EXPECT_NE(below.fingerprint(), above.fingerprint());
+  config.scaling.attention_factor = 1.5;
+  config.scaling.attention_factor_multiplies = true;  // GGUF: m itself, where other methods multiply by it
+  EXPECT_FLOAT_EQ(planned(config, declared_options(config), 4097).parts.front().table.magnitude, 1.5f);
 }
 
 TEST(position_plan, longrope_without_lists_is_refused) {

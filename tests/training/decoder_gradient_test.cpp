@@ -186,6 +186,82 @@ TEST(DecoderGradient, gradients_add_up_and_carry_the_weight) {
             1e-5 * up.grad().abs().max().item<double>());
 }
 
+/// Every trainable tensor's gradient.
+std::vector<torch::Tensor> gradients_of(const std::string& name, Recompute recompute, const TrainingSample& sample) {
+  TrainingWeights weights = weights_of(name);
+  const ModelConfig& config = weights.config();
+  for (int layer = 0; layer < static_cast<int>(config.layers); ++layer) {
+    for (const Role role : {Role::query, Role::attention_output}) {
+      weights.add_change(role, layer, 4, 8.0, 1);
+      const torch::NoGradGuard no_gradients;  // b = 0 would leave a without a gradient
+      weights.change(role, layer)->b.copy_(torch::ones_like(weights.change(role, layer)->b) * 0.05);
+    }
+    weights.set_trainable(Role::feed_forward_norm, layer);
+  }
+  weights.set_trainable(Role::token_embedding);
+  DecoderGradient graph(weights, *plan_positions(config, declared_options(config), 200), plan_local_positions(config),
+                        recompute);
+  graph.add_gradients(sample, 0.5);
+  std::vector<torch::Tensor> gradients;
+  for (const torch::Tensor& tensor : weights.trainable()) gradients.push_back(tensor.grad());
+  return gradients;
+}
+
+TEST(DecoderGradient, layers_run_again_give_the_same_gradients_bit_for_bit) {
+  for (const std::string name : {"llama-untied", "qwen2", "gemma3"}) {
+    const TrainingSample sample = sample_of(random_tokens(77, 4));
+    const auto again = gradients_of(name, Recompute::layers, sample),
+               kept = gradients_of(name, Recompute::nothing, sample);
+    ASSERT_EQ(again.size(), kept.size());
+    for (std::size_t i = 0; i < again.size(); ++i) {
+      EXPECT_GT(again[i].abs().max().item<double>(), 0.0) << name << " " << i;
+      EXPECT_TRUE(torch::equal(again[i], kept[i])) << name << " " << i;
+    }
+  }
+}
+
+TEST(DecoderGradient, bf16_products_come_near_and_what_is_trained_stays_fp32) {
+  for (const std::string name : {"llama-untied", "gemma3"}) {
+    const TrainingSample sample = sample_of(random_tokens(77, 4));
+    TrainingWeights whole = weights_of(name), rounded = weights_of(name);
+    for (TrainingWeights* weights : {&whole, &rounded}) {
+      weights->add_change(Role::query, 0, 4, 8.0, 1);
+      weights->set_trainable(Role::down, 1);
+    }
+    rounded.round_frozen_matrices();
+    EXPECT_EQ(rounded.at(Role::up, 0).scalar_type(), torch::kBFloat16);
+    EXPECT_EQ(rounded.at(Role::down, 1).scalar_type(), torch::kFloat32);
+    EXPECT_EQ(rounded.at(Role::output_norm).scalar_type(), torch::kFloat32);
+    DecoderGradient of_whole = graph_of(whole), of_rounded = graph_of(rounded);
+    const double wanted = of_whole.add_gradients(sample, 1.0), got = of_rounded.add_gradients(sample, 1.0);
+    EXPECT_NE(wanted, got) << name;
+    EXPECT_NEAR(got / wanted, 1.0, 2e-2) << name;
+    const torch::Tensor difference = rounded.at(Role::down, 1).grad() - whole.at(Role::down, 1).grad();
+    EXPECT_LT((difference.norm() / whole.at(Role::down, 1).grad().norm()).item<double>(), 5e-2) << name;
+  }
+}
+
+TEST(DecoderGradient, tokens_that_do_not_count_leave_loss_and_gradients_alone) {
+  TrainingWeights weights = weights_of("gemma3");
+  DecoderGradient graph = graph_of(weights);
+  weights.set_trainable(Role::up, 0);
+  const torch::Tensor up = weights.at(Role::up, 0);
+  const TrainingSample all = sample_of(random_tokens(50, 1));
+  const auto counting = [&](std::size_t first, std::size_t end) {
+    TrainingSample some = all;
+    for (std::size_t i = 0; i < some.targets.size(); ++i)
+      if (i < first || i >= end) some.targets[i] = TrainingSample::kNoTarget;
+    return some;
+  };
+  const double whole = graph.add_gradients(all, 1.0);
+  const torch::Tensor wanted = up.grad().clone();
+  up.mutable_grad() = torch::Tensor();
+  const double parts = graph.add_gradients(counting(0, 20), 1.0) + graph.add_gradients(counting(20, 50), 1.0);
+  EXPECT_NEAR(whole, parts, 1e-4);
+  EXPECT_LT((up.grad() - wanted).abs().max().item<double>(), 1e-5 * wanted.abs().max().item<double>());
+  EXPECT_EQ(graph.add_gradients(counting(0, 0), 1.0), 0.0);
+}
+
 TEST(DecoderGradient, documents_packed_side_by_side_lose_what_they_lose_alone) {
   for (const std::string name : {"llama-untied", "mistral-window", "gemma3"}) {
     TrainingWeights weights = weights_of(name);

@@ -33,7 +33,7 @@ TrainingTexts counting_text() {
 
 struct TinyRun {
   explicit TinyRun(const std::string& model,
-               TrainerOptions options = {.steps = 12, .learning_rate = 2e-2, .warmup_steps = 2})
+                   TrainerOptions options = {.steps = 12, .learning_rate = 2e-2, .warmup_steps = 2})
       : texts(counting_text()),
         samples(*SampleMaker::create(texts, {.kind = LongSamples::skip_wise, .target = 256, .length = 48})),
         file(open_small(model)),
