@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Installs what Tome needs from Debian 12's packages, and nothing that is there already.
-# Usage: bash scripts/install.sh [build|tests|update]
-#   build: to compile and to pull models; tests (the default): to run the tests as well; update: the package lists only
+# Usage: bash scripts/install.sh [build|training|tests|update]
+#   build: to compile and to pull models; training: `tome extend` as well; tests (the default): to run the tests as well;
+#   update: the package lists only
 set -euo pipefail
 
 packages=(
@@ -14,8 +15,9 @@ wanted=${1:-tests}
 case "$wanted" in
   build) ;;
   update) packages=() ;;
-  tests) packages+=(libgtest-dev libcpp-httplib-dev clang-format-14 chromium) ;;
-  *) echo "usage: bash scripts/install.sh [build|tests|update]" >&2; exit 2 ;;
+  training) packages+=(libtorch-dev libopenblas0-pthread) ;;
+  tests) packages+=(libtorch-dev libopenblas0-pthread libgtest-dev libcpp-httplib-dev clang-format-14 chromium) ;;
+  *) echo "usage: bash scripts/install.sh [build|training|tests|update]" >&2; exit 2 ;;
 esac
 
 missing=()

@@ -50,7 +50,7 @@ struct ExtendPlan {
   double factor = 1.0;
   std::vector<float> divisors;  ///< of longrope
   PositionPlan full, local;     ///< those of the extended model
-  SampleOptions samples;
+  TrainingSampleOptions samples;
   TrainerOptions trainer;  ///< its steps are those of --steps; 0 where a budget decides
   std::uint64_t target = 0;
 };

@@ -137,7 +137,7 @@ class Search {
 
 Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const ExtendPlan& plan, TrainingWeights& weights,
                                            const TrainingTexts& texts, const ProgressFunction& progress) {
-  SampleOptions options = plan.samples;
+  TrainingSampleOptions options = plan.samples;
   options.short_share = options.retrieval_share = 0.0;
   options.seed = plan.samples.seed ^ 0x5ea2c4;
   TOME_ASSIGN(const SampleMaker maker, SampleMaker::create(texts, options));

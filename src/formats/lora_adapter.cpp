@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::string_view kPrefix = "base_model.model.";
 constexpr std::string_view kWeight = ".weight", kA = ".lora_A.weight", kB = ".lora_B.weight";
-constexpr std::string_view kOwnFile = "tome_adapter.json";
+constexpr std::string_view kConfigFile = "adapter_config.json", kTensorFile = "adapter_model.safetensors",
+                           kOwnFile = "tome_adapter.json";
 constexpr double kMostFactor = 65536;
 
 /// The model's own name of a tensor, as the library has it below its prefix.
@@ -32,9 +33,7 @@ struct Settings {
   double scale = 1.0;
 };
 
-Result<Settings> read_settings(const std::string& path) {
-  const std::string where = "[adapter] " + path;
-  TOME_ASSIGN(const std::string text, read_file(path, max_config_bytes));
+Result<Settings> read_settings(const std::string& text, const std::string& where) {
   TOME_ASSIGN(const Json root, parse_json(text, where, {.max_depth = 16}));
   if (!root.is_object()) return fail(ErrorKind::format, "{}: {}, expected an object", where, shown(root));
   const JsonFields fields(root, where);
@@ -63,10 +62,8 @@ Result<Settings> read_settings(const std::string& path) {
   return settings;
 }
 
-Status read_own_file(const std::string& path, LoraAdapter& adapter) {
-  TOME_ASSIGN(const std::string text, read_optional_file(path, max_config_bytes));
+Status read_own_file(const std::string& text, const std::string& where, LoraAdapter& adapter) {
   if (text.empty()) return {};
-  const std::string where = "[adapter] " + path;
   TOME_ASSIGN(const Json root, parse_json(text, where, {.max_depth = 16}));
   if (!root.is_object()) return fail(ErrorKind::format, "{}: {}, expected an object", where, shown(root));
   const JsonFields fields(root, where);
@@ -98,16 +95,26 @@ std::string text_of(const nlohmann::ordered_json& json) {
 }  // namespace
 
 Result<LoraAdapter> open_lora_adapter(const std::string& folder, const ModelConfig& base) {
+  LoraAdapterBytes bytes;
+  TOME_ASSIGN(bytes.config, read_file(fmt::format("{}/{}", folder, kConfigFile), max_config_bytes));
+  TOME_ASSIGN(bytes.own, read_optional_file(fmt::format("{}/{}", folder, kOwnFile), max_config_bytes));
+  TOME_ASSIGN(const auto mapped, MappedFile::open(fmt::format("{}/{}", folder, kTensorFile)));
+  bytes.tensors = mapped->bytes();
+  TOME_ASSIGN(LoraAdapter adapter, parse_lora_adapter(bytes, folder, base));
+  adapter.storage.push_back(mapped);
+  return adapter;
+}
+
+Result<LoraAdapter> parse_lora_adapter(const LoraAdapterBytes& bytes, const std::string& folder,
+                                       const ModelConfig& base) {
   LoraAdapter adapter;
   adapter.path = folder;
-  const std::string where = "[adapter] " + folder + "/adapter_model.safetensors";
-  TOME_ASSIGN(const Settings settings, read_settings(folder + "/adapter_config.json"));
-  TOME_TRY(read_own_file(folder + "/" + std::string(kOwnFile), adapter));
+  const auto where_of = [&](std::string_view file) { return fmt::format("[adapter] {}/{}", folder, file); };
+  const std::string where = where_of(kTensorFile);
+  TOME_ASSIGN(const Settings settings, read_settings(bytes.config, where_of(kConfigFile)));
+  TOME_TRY(read_own_file(bytes.own, where_of(kOwnFile), adapter));
   SafetensorsFolder file;
-  TOME_ASSIGN(auto mapped, MappedFile::open(folder + "/adapter_model.safetensors"));
-  TOME_ASSIGN(file.tensors, parse_safetensors(mapped->bytes(), folder + "/adapter_model.safetensors"));
-  file.storage.push_back(mapped);
-  adapter.storage.push_back(mapped);
+  TOME_ASSIGN(file.tensors, parse_safetensors(bytes.tensors, fmt::format("{}/{}", folder, kTensorFile)));
   TOME_ASSIGN(const auto named, name_tensors(
                                     file, where, [](std::string_view) { return false; }, adapter.storage));
   std::map<std::string, TensorView> left;
@@ -185,9 +192,9 @@ Status write_lora_adapter(const std::string& folder, const LoraAdapterToWrite& w
                                       {"rope_factor", adapter.scaling_factor},
                                       {"rope_divisors", adapter.divisors},
                                       {"target_length", adapter.target_length}};
-  TOME_TRY(write_safetensors(folder + "/adapter_model.safetensors", tensors, {{"format", "pt"}}));
-  TOME_TRY(write_file_atomically(folder + "/" + std::string(kOwnFile), text_of(own)));
-  return write_file_atomically(folder + "/adapter_config.json", text_of(config));
+  TOME_TRY(write_safetensors(fmt::format("{}/{}", folder, kTensorFile), tensors, {{"format", "pt"}}));
+  TOME_TRY(write_file_atomically(fmt::format("{}/{}", folder, kOwnFile), text_of(own)));
+  return write_file_atomically(fmt::format("{}/{}", folder, kConfigFile), text_of(config));
 }
 
 }  // namespace tome

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +41,16 @@ struct LoraAdapter {
 
   std::vector<std::shared_ptr<const void>> storage;
 };
+
+/// The three files of a folder; `own` is empty where it is missing. `tensors` must outlive what is made of it.
+struct LoraAdapterBytes {
+  std::string config, own;
+  std::span<const std::byte> tensors;
+};
+
+/// Errors: as open_lora_adapter, without io. folder: for messages.
+Result<LoraAdapter> parse_lora_adapter(const LoraAdapterBytes& bytes, const std::string& folder,
+                                       const ModelConfig& base);
 
 /// Errors: io; format, unsupported (another kind of adapter, a tensor that the model does not have, DoRA, biases,
 /// rank patterns), each naming file, field, found and expected.

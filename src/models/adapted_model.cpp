@@ -49,6 +49,7 @@ class Adapting {
       add(key, change.b, change.scale);
     }
     for (const auto& [key, view] : adapter_.replaced) add(key, view, 1.0);
+    model_.base_fingerprint = model_.fingerprint;
     model_.fingerprint = digest.hex().substr(0, model_.fingerprint.size());
     return {};
   }

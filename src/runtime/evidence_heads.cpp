@@ -107,9 +107,10 @@ Result<EvidenceHeads> load_evidence_heads(const std::string& path, const ModelFi
     return broken(fmt::format("expected an object with \"tome_heads\": {}", file_version));
   if (!json.contains("model_fingerprint") || !json["model_fingerprint"].is_string())
     return broken("'model_fingerprint' is missing");
-  if (json["model_fingerprint"].get<std::string>() != model.fingerprint)
-    return broken(fmt::format("model fingerprint {}, this model's is {}", json["model_fingerprint"].get<std::string>(),
-                              model.fingerprint));
+  // Heads keep their work under an adapter's small changes: its base model's serve.
+  const auto made_for = json["model_fingerprint"].get<std::string>();
+  if (made_for != model.fingerprint && (model.base_fingerprint.empty() || made_for != model.base_fingerprint))
+    return broken(fmt::format("model fingerprint {}, this model's is {}", made_for, model.fingerprint));
   EvidenceHeads heads{.heads = {}, .passage_length = 0, .method = "", .origin = path};
   if (!json.contains("passage_length") || !json["passage_length"].is_number_unsigned())
     return broken("'passage_length' is missing or no whole number");

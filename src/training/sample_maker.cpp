@@ -18,7 +18,7 @@ enum : std::uint64_t { kKind, kStart, kOrder, kSkip, kExercise };  // what a str
 
 }  // namespace
 
-Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const SampleOptions& options,
+Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const TrainingSampleOptions& options,
                                         std::shared_ptr<const RetrievalExercises> exercises) {
   SampleMaker maker(texts, options);
   maker.exercises_ = std::move(exercises);

@@ -17,7 +17,7 @@ enum class LongSamples {
   shifted,    ///< as long as the target, full layers in shifted groups of a quarter (S²)
 };
 
-struct SampleOptions {
+struct TrainingSampleOptions {
   LongSamples kind = LongSamples::skip_wise;
   std::uint64_t target = 0;       ///< tokens that the model is to read
   std::uint64_t length = 2048;    ///< tokens of a skip-wise or short sample
@@ -34,14 +34,14 @@ class SampleMaker {
  public:
   /// The texts must outlive this. exercises: where retrieval_share > 0. Errors: usage where no window can be made, or
   /// shares that are more than 1 together.
-  static Result<SampleMaker> create(const TrainingTexts& texts, const SampleOptions& options,
+  static Result<SampleMaker> create(const TrainingTexts& texts, const TrainingSampleOptions& options,
                                     std::shared_ptr<const RetrievalExercises> exercises = nullptr);
   TrainingSample sample(std::uint64_t number) const;
   /// Windows of the long samples' length in one round.
   std::uint64_t windows() const { return windows_; }
 
  private:
-  SampleMaker(const TrainingTexts& texts, const SampleOptions& options) : texts_(&texts), options_(options) {}
+  SampleMaker(const TrainingTexts& texts, const TrainingSampleOptions& options) : texts_(&texts), options_(options) {}
   std::uint64_t long_length() const {
     return options_.kind == LongSamples::skip_wise ? options_.length : options_.target;
   }
@@ -59,7 +59,7 @@ class SampleMaker {
   Kind kind_of(std::uint64_t number) const;
 
   const TrainingTexts* texts_;
-  SampleOptions options_;
+  TrainingSampleOptions options_;
   std::shared_ptr<const RetrievalExercises> exercises_;
   std::uint64_t windows_ = 0;
 };

@@ -75,7 +75,9 @@ TEST_F(ExtendCommand, it_trains_measures_and_writes_an_adapter_and_a_merged_file
       run({"score", "-m", base, "--adapter", out(), "--rope-scaling", "linear", "--rope-factor", "2", story}), 2,
       "trained with positions");
   // The folder holds this run, not another one.
-  expect_failure(run(command({{"--seed", "2"}, {"--no-eval", ""}})), 2, "holds a run with");
+  const Ran other = run(command({{"--length", "300"}, {"--mix", "retrieval:0.2"}, {"--rank", "8"}, {"--no-eval", ""}}));
+  EXPECT_EQ(other.code, 2);
+  EXPECT_NE(other.err.find("holds a run with rank 4, this one has 8"), std::string::npos) << other.err;
 }
 
 TEST_F(ExtendCommand, a_search_finds_divisors_and_goes_on_where_it_stopped) {

@@ -7,29 +7,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "formats/lora_cases.h"
 #include "formats/safetensors_writer.h"
 
 namespace tome {
 namespace {
 
 namespace fs = std::filesystem;
-
-ModelConfig small_config(Family family = Family::llama) {
-  ModelConfig config;
-  config.family = family;
-  config.layers = 2;
-  config.hidden = 8;
-  config.heads = 2;
-  config.kv_heads = 1;
-  config.head_dim = 4;
-  config.feed_forward = 12;
-  config.vocabulary = 20;
-  config.context_length = 64;
-  config.rope_dims = 4;
-  config.local_layers = {false, false};
-  config.tied_embeddings = true;
-  return config;
-}
 
 struct Folder {
   Folder()
@@ -52,14 +36,13 @@ struct Folder {
     const Status written = write_safetensors((path / "adapter_model.safetensors").string(), write, {});
     ASSERT_TRUE(written) << written.error().message;
   }
-  std::string refusal(const ModelConfig& base = small_config()) const {
-    const auto adapter = open_lora_adapter(path.string(), base);
+  std::string refusal() const {
+    const auto adapter = open_lora_adapter(path.string(), test::adapter_base());
     return adapter ? "taken" : adapter.error().message;
   }
   fs::path path;
 };
 
-constexpr const char* kConfig = R"({"peft_type": "LORA", "r": 2, "lora_alpha": 6, "bias": "none"})";
 const std::string kQ = "base_model.model.model.layers.1.self_attn.q_proj.lora_";
 
 TEST(LoraAdapter, what_peft_writes_is_taken) {
@@ -72,7 +55,7 @@ TEST(LoraAdapter, what_peft_writes_is_taken) {
                   {"base_model.model.model.layers.0.mlp.down_proj.lora_B.weight", {8, 2}},
                   {"base_model.model.model.norm.weight", {8}},
                   {"base_model.model.model.embed_tokens.weight", {20, 8}}});
-  const auto adapter = open_lora_adapter(folder.path.string(), small_config());
+  const auto adapter = open_lora_adapter(folder.path.string(), test::adapter_base());
   ASSERT_TRUE(adapter) << adapter.error().message;
   ASSERT_EQ(adapter->changes.size(), 2u);
   EXPECT_DOUBLE_EQ(adapter->changes.at({Role::query, 1}).scale, 3.0);
@@ -103,7 +86,7 @@ TEST(LoraAdapter, what_is_written_is_read_again) {
   made.divisors = {1.0f, 2.5f};
   const Status written = write_lora_adapter(folder.path.string(), {&made, 2, 8.0}, Family::llama);
   ASSERT_TRUE(written) << written.error().message;
-  const auto read = open_lora_adapter(folder.path.string(), small_config());
+  const auto read = open_lora_adapter(folder.path.string(), test::adapter_base());
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_EQ(read->base_model, "a model");
   EXPECT_EQ(read->base_fingerprint, "0123");
@@ -126,45 +109,32 @@ TEST(LoraAdapter, positions_alone_are_an_adapter_too) {
   made.scaling_factor = 2.0;
   made.divisors = {1.0f, 1.5f};
   ASSERT_TRUE(write_lora_adapter(folder.path.string(), {&made, 16, 32.0}, Family::llama));
-  const auto read = open_lora_adapter(folder.path.string(), small_config());
+  const auto read = open_lora_adapter(folder.path.string(), test::adapter_base());
   ASSERT_TRUE(read) << read.error().message;
   EXPECT_TRUE(read->changes.empty() && read->replaced.empty());
   EXPECT_EQ(read->divisors, made.divisors);
 }
 
-TEST(LoraAdapter, each_refusal_names_what_was_found) {
+struct LoraCases : ::testing::TestWithParam<test::ParserCase> {};
+
+TEST_P(LoraCases, is_taken_or_refused_with_what_was_found) {
+  const auto adapter = parse_lora_adapter(test::adapter_bytes(GetParam().input), "folder", test::adapter_base());
+  if (GetParam().message.empty()) {
+    EXPECT_TRUE(adapter) << adapter.error().message;
+    return;
+  }
+  ASSERT_FALSE(adapter);
+  EXPECT_NE(adapter.error().message.find(GetParam().message), std::string::npos) << adapter.error().message;
+  EXPECT_NE(adapter.error().message.find("folder/"), std::string::npos) << adapter.error().message;
+}
+INSTANTIATE_TEST_SUITE_P(All, LoraCases, ::testing::ValuesIn(test::lora_cases()),
+                         [](const auto& entry) { return entry.param.name; });
+
+TEST(LoraAdapter, a_folder_without_its_files_is_refused) {
   Folder folder;
   EXPECT_NE(folder.refusal().find("adapter_config.json"), std::string::npos);
-  folder.config(R"({"peft_type": "IA3", "r": 2})");
-  EXPECT_NE(folder.refusal().find("peft_type 'IA3', expected 'LORA'"), std::string::npos);
-  folder.config(R"({"peft_type": "LORA", "r": 2, "use_dora": true})");
-  EXPECT_NE(folder.refusal().find("'use_dora' is true"), std::string::npos);
-  folder.config(R"({"peft_type": "LORA", "r": 2, "bias": "all"})");
-  EXPECT_NE(folder.refusal().find("bias 'all', expected 'none'"), std::string::npos);
-  folder.config(R"({"peft_type": "LORA", "r": 2, "rank_pattern": {"q_proj": 4}})");
-  EXPECT_NE(folder.refusal().find("'rank_pattern' is not empty"), std::string::npos);
-  folder.config(R"({"peft_type": "LORA", "lora_alpha": 2})");
-  EXPECT_NE(folder.refusal().find("'r'"), std::string::npos);
-  folder.config(kConfig);
+  folder.config(R"({"peft_type": "LORA", "r": 2})");
   EXPECT_NE(folder.refusal().find("adapter_model.safetensors"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {2, 8}}});
-  EXPECT_NE(folder.refusal().find("has lora_A alone"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {2, 8}}, {kQ + "B.weight", {9, 2}}});
-  EXPECT_NE(folder.refusal().find("lora_B.weight"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {3, 8}}, {kQ + "B.weight", {8, 3}}});
-  EXPECT_NE(folder.refusal().find("has rank 3, adapter_config.json says 2"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {2, 8}}, {kQ + "B.weight", {8, 3}}});
-  EXPECT_NE(folder.refusal().find("lora_B.weight"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {2, 8}},
-                  {kQ + "B.weight", {8, 2}},
-                  {"base_model.model.model.layers.2.mlp.up_proj.lora_A.weight", {2, 8}}});
-  EXPECT_NE(folder.refusal().find("belongs to nothing that a llama model has"), std::string::npos);
-  folder.tensors({});
-  EXPECT_NE(folder.refusal().find("holds no change"), std::string::npos);
-  folder.tensors({{kQ + "A.weight", {2, 8}}, {kQ + "B.weight", {8, 2}}});
-  EXPECT_EQ(folder.refusal(), "taken");
-  std::ofstream(folder.path / "tome_adapter.json") << R"({"rope_factor": 0.5})";
-  EXPECT_NE(folder.refusal().find("rope_factor 0.5, expected 1 to 65536"), std::string::npos);
 }
 
 }  // namespace

@@ -9,7 +9,7 @@ import subprocess
 import sys
 
 SOURCES = """gguf gguf_keys gguf_model gguf_tokenizer tensor_layout model_checks json_fields safetensors hf_config hf_rope
-hf_encoder_config hf_tokenizer hf_text_steps""".split()
+hf_encoder_config hf_tokenizer hf_text_steps lora_adapter""".split()
 
 # Messages that need more than one file: tests/formats/hf_test.cpp reaches them.
 NEEDS_A_FOLDER = [

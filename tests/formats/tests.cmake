@@ -8,7 +8,8 @@ if(NOT TOME_FUZZ)
   add_test(NAME formats.every_message_is_reached_by_the_corpora
            COMMAND Python3::Interpreter ${CMAKE_CURRENT_LIST_DIR}/messages_test.py ${CMAKE_SOURCE_DIR}
                    gguf=$<TARGET_FILE:gguf_fuzz> safetensors=$<TARGET_FILE:safetensors_fuzz>
-                   hf_config=$<TARGET_FILE:hf_config_fuzz> tokenizer_json=$<TARGET_FILE:tokenizer_json_fuzz>)
+                   hf_config=$<TARGET_FILE:hf_config_fuzz> tokenizer_json=$<TARGET_FILE:tokenizer_json_fuzz>
+                   lora_adapter=$<TARGET_FILE:lora_adapter_fuzz>)
 endif()
 
 # Long lists of cases: an optimising compiler under sanitizers takes minutes over them and gains nothing.

@@ -107,6 +107,7 @@ TEST(AdaptedModel, adapters_that_differ_in_anything_have_fingerprints_of_their_o
   LoraAdapter adapter;
   adapter.changes[{Role::down, 0}] = {view_of(a, {1, a.size()}), view_of(b, {b.size(), 1}), 1.0};
   const std::string first = (*adapted_model(file, adapter, DType::f32))->fingerprint;
+  EXPECT_EQ((*adapted_model(file, adapter, DType::f32))->base_fingerprint, file->fingerprint);
   EXPECT_EQ((*adapted_model(file, adapter, DType::f32))->fingerprint, first);
   EXPECT_NE((*adapted_model(file, adapter, DType::bf16))->fingerprint, first);
   LoraAdapter other = adapter;

@@ -82,6 +82,16 @@ TEST_F(EvidenceHeadsFile, another_models_file_is_refused) {
   EXPECT_NE(message().find("model fingerprint abc123, this model's is other"), std::string::npos);
 }
 
+TEST_F(EvidenceHeadsFile, under_an_adapter_the_base_models_file_serves) {
+  const EvidenceHeads heads{.heads = {{5, 1, 1.0}}, .passage_length = 64, .method = "", .origin = ""};
+  ASSERT_TRUE(save_evidence_heads(heads_file_path(model_.path), model_, heads).has_value());
+  model_.base_fingerprint = model_.fingerprint;
+  model_.fingerprint = "adapted";
+  EXPECT_EQ(message(), "");
+  model_.base_fingerprint = "other";
+  EXPECT_NE(message().find("model fingerprint abc123, this model's is adapted"), std::string::npos);
+}
+
 TEST_F(EvidenceHeadsFile, a_head_that_the_model_does_not_have_is_refused) {
   const EvidenceHeads heads{.heads = {{6, 0, 1.0}}, .passage_length = 64, .method = "", .origin = ""};
   ASSERT_TRUE(save_evidence_heads(heads_file_path(model_.path), model_, heads).has_value());

@@ -107,7 +107,8 @@ TEST_F(RetrievalExercisesTest, a_share_of_the_samples_are_exercises_at_skipping_
   TrainingTexts texts;
   texts.bos = 1;
   texts.train.push_back({"story", filler});
-  const SampleOptions options{.target = 8192, .length = 512, .short_share = 0.2, .retrieval_share = 0.5, .seed = 9};
+  const TrainingSampleOptions options{
+      .target = 8192, .length = 512, .short_share = 0.2, .retrieval_share = 0.5, .seed = 9};
   const auto maker = SampleMaker::create(texts, options, std::make_shared<RetrievalExercises>(tokenizer));
   ASSERT_TRUE(maker) << maker.error().message;
   int found = 0, skipped = 0;

@@ -67,7 +67,7 @@ TEST(SampleMaker, short_documents_lie_side_by_side_each_with_its_own_bos_and_pos
 
 TEST(SampleMaker, skip_wise_samples_skip_for_full_layers_alone_and_short_ones_do_not) {
   const TrainingTexts texts = numbered({900, 900, 900});
-  const SampleOptions options{.target = 4096, .length = 64, .skip_chunks = 2, .short_share = 0.3, .seed = 5};
+  const TrainingSampleOptions options{.target = 4096, .length = 64, .skip_chunks = 2, .short_share = 0.3, .seed = 5};
   const auto maker = SampleMaker::create(texts, options);
   ASSERT_TRUE(maker);
   int plain = 0;
@@ -84,8 +84,8 @@ TEST(SampleMaker, skip_wise_samples_skip_for_full_layers_alone_and_short_ones_do
 
 TEST(SampleMaker, a_sample_depends_on_its_number_and_the_seed_alone) {
   const TrainingTexts texts = numbered({900, 300, 10, 20});
-  const SampleOptions options{.target = 4096, .length = 64, .seed = 5};
-  SampleOptions other = options;
+  const TrainingSampleOptions options{.target = 4096, .length = 64, .seed = 5};
+  TrainingSampleOptions other = options;
   other.seed = 6;
   const auto first = SampleMaker::create(texts, options), again = SampleMaker::create(texts, options),
              third = SampleMaker::create(texts, other);

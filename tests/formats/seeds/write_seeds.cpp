@@ -9,6 +9,7 @@
 #include "formats/gguf_cases.h"
 #include "formats/hf_cases.h"
 #include "formats/hf_encoder_cases.h"
+#include "formats/lora_cases.h"
 
 namespace {
 
@@ -33,6 +34,7 @@ int main(int count, char** arguments) {
   write(folder / "hf_config", tome::test::hf_config_cases());
   write(folder / "hf_config", tome::test::hf_encoder_config_cases());
   write(folder / "tokenizer_json", tome::test::tokenizer_cases());
+  write(folder / "lora_adapter", tome::test::lora_cases());
   write(folder / "snapshot", tome::test::snapshot_cases());
   return 0;
 }
