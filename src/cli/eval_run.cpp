@@ -219,10 +219,12 @@ Result<RunTotals> ask_all(const EvalFlags& flags, Suite suite, Engine& engine, S
     TOME_ASSIGN(const std::uint64_t stride, token_count("--stride", flags.stride));
     TOME_ASSIGN(Json settings, settings_of(flags, suite, engine, options));
     settings["stride"] = stride;
+    if (flags.kinds != EvalFlags{}.kinds) settings["kinds"] = flags.kinds;
     TOME_ASSIGN(RunFolder folder, RunFolder::open(flags.out, settings));
     PerplexityOptions reading{
         .files = flags.data, .lengths = options.lengths, .windows = options.samples, .progress = progress};
     reading.stride = stride;
+    reading.kinds = list_of(flags.kinds);
     return run_perplexity(engine, folder, reading);
   }
   TOME_TRY(choose_samples(flags, suite, engine, options));
@@ -339,8 +341,10 @@ void add_eval_flags(CLI::App& app, Suite suite, EvalFlags& flags) {
   if (!has_lengths(suite))
     app.add_option("--max-input", flags.max_input,
                    "cut prompts in the middle to so many tokens (default: the trained window)");
-  if (suite == Suite::perplexity)
+  if (suite == Suite::perplexity) {
+    app.add_option("--kinds", flags.kinds, "what is measured: disjoint, sliding, gain")->capture_default_str();
     app.add_option("--stride", flags.stride, "of sliding windows, tokens (default: half the window)");
+  }
   app.add_option("--samples", flags.samples, "a cell or a task (default: 3 where there is a grid, else all)")
       ->check(CLI::Range(std::uint64_t{1}, kMostSamples));
   app.add_option("--seed", flags.seed, "of everything that is drawn")->capture_default_str();

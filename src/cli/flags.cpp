@@ -37,13 +37,21 @@ Result<std::uint64_t> token_count(const std::string& flag, const std::string& te
   return value * unit;
 }
 
-Result<std::vector<std::uint64_t>> token_counts(const std::string& flag, const std::string& text) {
-  std::vector<std::uint64_t> counts;
+std::vector<std::string> list_of(const std::string& text) {
+  std::vector<std::string> parts;
   for (std::size_t at = 0; at <= text.size();) {
     const std::size_t comma = std::min(text.find(',', at), text.size());
-    TOME_ASSIGN(const std::uint64_t count, token_count(flag, text.substr(at, comma - at)));
-    counts.push_back(count);
+    parts.push_back(text.substr(at, comma - at));
     at = comma + 1;
+  }
+  return parts;
+}
+
+Result<std::vector<std::uint64_t>> token_counts(const std::string& flag, const std::string& text) {
+  std::vector<std::uint64_t> counts;
+  for (const std::string& part : list_of(text)) {
+    TOME_ASSIGN(const std::uint64_t count, token_count(flag, part));
+    counts.push_back(count);
   }
   return counts;
 }

@@ -54,6 +54,8 @@ struct SamplingFlags {
 };
 void add_sampling_flags(CLI::App& app, SamplingFlags& flags);
 
+/// "q,k,v" → its parts.
+std::vector<std::string> list_of(const std::string& text);
 /// "4096", "32k" (× 1024), "1M". Errors: usage, naming the flag.
 Result<std::uint64_t> token_count(const std::string& flag, const std::string& text);
 /// "512,4096" → numbers.

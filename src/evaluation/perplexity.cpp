@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <compare>
+#include <map>
+#include <span>
 
 #include "base/cancel.h"
 #include "runtime/document.h"
@@ -30,22 +33,54 @@ std::vector<Window> windows_of(std::uint64_t all_tokens, const PerplexityOptions
   std::uint64_t whole = all_tokens / longest;
   if (options.windows != 0) whole = std::min(whole, options.windows);
   const std::uint64_t tokens = whole * longest;
+  const auto wanted = [&](const char* kind) {
+    return std::find(options.kinds.begin(), options.kinds.end(), kind) != options.kinds.end();
+  };
   for (const std::uint64_t length : options.lengths) {
-    for (std::uint64_t start = 0; start + length <= tokens; start += length)
+    for (std::uint64_t start = 0; start + length <= tokens && wanted("disjoint"); start += length)
       windows.push_back({fmt::format("disjoint/{}/{}", length, start), "disjoint", length, start, start, start + length,
                          std::max<std::uint64_t>(kBlock, length / kBucketsEach)});
     const std::uint64_t stride =
         options.stride != 0 ? std::min(options.stride, length) : std::max<std::uint64_t>(1, length / 2);
-    for (std::uint64_t end = length; end <= tokens; end += stride)
+    for (std::uint64_t end = length; end <= tokens && wanted("sliding"); end += stride)
       windows.push_back({fmt::format("sliding {}/{}/{}", stride, length, end), fmt::format("sliding {}", stride),
                          length, end - length, end == length ? 0 : end - stride, end, length});
   }
-  for (std::uint64_t end = longest; end <= tokens; end += longest)
+  for (std::uint64_t end = longest; end <= tokens && wanted("gain"); end += longest)
     for (const std::uint64_t length : options.lengths)
       if (length > kTarget)
         windows.push_back(
             {fmt::format("gain/{}/{}", length, end), "gain", length, end - length, end - kTarget, end, length});
   return windows;
+}
+
+/// What is read for a window: where it begins and ends, and whether the token before it comes first.
+struct Reading {
+  std::uint64_t first = 0, end = 0;
+  bool after_one = false;
+  auto operator<=>(const Reading&) const = default;
+};
+
+Reading reading_of(const Window& window) {
+  return {window.first_input, window.end, window.first_input > 0 && window.task == "disjoint"};
+}
+
+/// Windows that read the same tokens (the longest one's disjoint, sliding and gain) read them once: a token's
+/// likelihood does not depend on how a reading is cut into chunks.
+struct SharedReading {
+  std::uint64_t windows = 0;                ///< that still want it
+  std::uint64_t first_scored = UINT64_MAX;  ///< of all of them
+  std::vector<double> nll;                  ///< [end − first_scored], of text tokens; empty: not read yet
+};
+
+std::map<Reading, SharedReading> readings_of(std::span<const Window> windows) {
+  std::map<Reading, SharedReading> readings;
+  for (const Window& window : windows) {
+    SharedReading& shared = readings[reading_of(window)];
+    ++shared.windows;
+    shared.first_scored = std::min(shared.first_scored, window.first_scored);
+  }
+  return readings;
 }
 
 Result<std::vector<TokenId>> tokens_of(const Engine& engine, const std::vector<std::string>& files) {
@@ -89,6 +124,9 @@ std::vector<NllBucket> NllSums::finish() {
 
 Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const PerplexityOptions& options) {
   if (options.lengths.empty()) return fail(ErrorKind::usage, "[eval] perplexity: expected --lengths");
+  for (const std::string& kind : options.kinds)
+    if (kind != "disjoint" && kind != "sliding" && kind != "gain")
+      return fail(ErrorKind::usage, "[eval] perplexity: --kinds '{}', expected disjoint, sliding or gain", kind);
   TOME_ASSIGN(const std::vector<TokenId> text, tokens_of(engine, options.files));
   const std::vector<Window> windows = windows_of(text.size(), options);
   if (windows.empty())
@@ -103,13 +141,15 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
   const std::size_t done = folder.finished().size();
   if (done > windows.size() || (done > 0 && folder.finished().back().id != windows[done - 1].id))
     return fail(ErrorKind::usage, "[eval] the folder's results are not this run's: give another --out");
+  std::map<Reading, SharedReading> readings = readings_of(std::span(windows).subspan(done));
   for (std::size_t index = done; index < windows.size(); ++index) {
     if (cancel_requested())
       return fail(ErrorKind::cancelled, "interrupted after {} of {} windows", index, windows.size());
     const Window& window = windows[index];
     // The first token counts too where something comes before it: BOS, or the last token of the window before.
+    const auto shared = readings.find(reading_of(window));
     std::vector<TokenId> input;
-    if (window.first_input > 0 && window.task == "disjoint") {
+    if (shared->first.after_one) {
       input.push_back(text[window.first_input - 1]);
     } else {
       input = bos;
@@ -119,20 +159,27 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
                  text.begin() + static_cast<std::ptrdiff_t>(window.end));
     const double begin = seconds();
     const std::uint64_t read = input.size() - 1;  // the last token is a target alone
+    std::vector<double>& nll = shared->second.nll;
+    std::uint64_t fresh = 0;  // tokens read for this window
+    // The first token of a text without BOS has no likelihood.
+    const std::uint64_t first_known = std::max(shared->second.first_scored, window.first_input + (before == 0 ? 1 : 0));
     TOME_TRY(engine.fit(read, std::span<const TokenId>(input).first(read)));
-    TOME_ASSIGN(const auto session, engine.new_session(read));
+    if (nll.empty()) {
+      fresh = read;
+      TOME_ASSIGN(const auto session, engine.new_session(read));
+      // The rows before the first that counts need no logits: they are read without.
+      const std::uint64_t unscored = first_known - window.first_input + before - 1;
+      const std::span<const TokenId> all(input);
+      if (unscored > 0) TOME_TRY(session->prefill(all.first(unscored)));
+      TOME_TRY(session->prefill_with_logits(all.subspan(unscored, read - unscored),
+                                            [&](std::uint64_t row, std::span<const float> logits) {
+                                              nll.push_back(-log_probability(logits, input[unscored + row + 1]));
+                                            }));
+    }
     NllSums sums(window.bucket);
-    // The rows before the first that counts need no logits: they are read without.
-    const std::uint64_t first_row = window.first_scored - window.first_input + before;
-    const std::uint64_t unscored = std::max<std::uint64_t>(first_row, 1) - 1;
-    const std::span<const TokenId> all(input);
-    if (unscored > 0) TOME_TRY(session->prefill(all.first(unscored)));
-    TOME_TRY(session->prefill_with_logits(all.subspan(unscored, read - unscored),
-                                          [&](std::uint64_t row, std::span<const float> logits) {
-                                            const std::uint64_t next = unscored + row + 1;
-                                            if (next < input.size() && next >= before)
-                                              sums.add(next - before, -log_probability(logits, input[next]));
-                                          }));
+    for (std::uint64_t token = std::max(window.first_scored, first_known); token < window.end; ++token)
+      sums.add(token - window.first_input, nll[token - first_known]);
+    if (--shared->second.windows == 0) readings.erase(shared);
     SampleResult result;
     result.id = window.id;
     result.task = window.task;
@@ -152,7 +199,7 @@ Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const Perple
     TOME_TRY(folder.append(result, {{"id", result.id}, {"seconds", seconds() - begin}}));
     ++totals.samples;
     totals.prompt_tokens += read;
-    totals.read_tokens += read;
+    totals.read_tokens += fresh;
     totals.seconds = seconds();
     if (options.progress) {
       const double rate = static_cast<double>(totals.samples) / totals.seconds;

@@ -34,6 +34,7 @@ cli::EvalFlags asked_of(const ExtendFlags& flags, std::string lengths, const std
 Status read_text(const ExtendFlags& flags, cli::EvalFlags eval, std::uint64_t windows) {
   eval.data = {text_path(flags)};
   eval.samples = windows;
+  eval.kinds = "disjoint,gain";
   return cli::run_eval(eval, Suite::perplexity);
 }
 

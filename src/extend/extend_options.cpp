@@ -1,20 +1,12 @@
 #include "extend/extend_options.h"
 
 #include <cstdlib>
-#include <sstream>
 #include <string_view>
 
 #include "position/extended_config.h"
 
 namespace tome::extend {
 namespace {
-
-std::vector<std::string> parts_of(const std::string& list) {
-  std::vector<std::string> parts;
-  std::istringstream stream(list);
-  for (std::string part; std::getline(stream, part, ',');) parts.push_back(part);
-  return parts;
-}
 
 std::optional<Role> matrix_role(const std::string& name) {
   if (name == "q") return Role::query;
@@ -104,7 +96,7 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
 
 Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
   const int layers = static_cast<int>(weights.config().layers);
-  for (const std::string& name : parts_of(flags.train)) {
+  for (const std::string& name : cli::list_of(flags.train)) {
     if (const auto role = matrix_role(name)) {
       for (int layer = 0; layer < layers; ++layer)
         weights.add_change(*role, layer, flags.rank, flags.alpha, flags.seed);

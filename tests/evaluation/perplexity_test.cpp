@@ -96,6 +96,43 @@ TEST_F(PerplexityRun, windows_score_the_tokens_that_their_definitions_name) {
   EXPECT_EQ(disjoint[0] + 48, disjoint[1]) << "18 windows of 64 and 2 of 600 are 1152 and 1200 tokens";
 }
 
+TEST_F(PerplexityRun, a_kind_alone_gives_the_same_lines_and_shared_readings_read_less) {
+  const auto run = [&](const std::string& name, std::vector<std::string> kinds) {
+    RunFolder folder = *RunFolder::open((folder_ / name).string(), Json::object());
+    const auto totals = run_perplexity(*engine_, folder,
+                                       {.files = {(folder_ / "text.txt").string()},
+                                        .lengths = {64, 600},
+                                        .stride = 0,
+                                        .windows = 1,
+                                        .kinds = std::move(kinds),
+                                        .progress = {}});
+    EXPECT_TRUE(totals) << (totals ? "" : totals.error().message);
+    return std::pair(*totals, folder.finished());
+  };
+  const auto [all, lines] = run("all", {"disjoint", "sliding", "gain"});
+  // The longest window is one reading of the three, its text being one window long; of the short ones the first of both
+  // kinds begin with nothing before them.
+  EXPECT_EQ(all.prompt_tokens - all.read_tokens, 2 * lines.back().prompt_tokens + lines.front().prompt_tokens);
+  std::size_t found = 0;
+  for (const char* kind : {"disjoint", "sliding", "gain"}) {
+    const auto [totals, own] = run(kind, {kind});
+    EXPECT_FALSE(own.empty());
+    for (const SampleResult& result : own)
+      for (const SampleResult& same : lines)
+        if (same.id == result.id) {
+          EXPECT_EQ(to_json(same), to_json(result));
+          ++found;
+        }
+  }
+  EXPECT_EQ(found, lines.size());
+  RunFolder folder = *RunFolder::open((folder_ / "unknown").string(), Json::object());
+  const auto refused =
+      run_perplexity(*engine_, folder,
+                     {.files = {(folder_ / "text.txt").string()}, .lengths = {64}, .kinds = {"odd"}, .progress = {}});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("--kinds 'odd'"), std::string::npos);
+}
+
 TEST_F(PerplexityRun, a_text_shorter_than_the_longest_length_is_refused) {
   RunFolder folder = *RunFolder::open((folder_ / "run").string(), Json::object());
   const auto totals = run_perplexity(
