@@ -16,15 +16,16 @@
 namespace tome {
 
 struct PerplexityOptions {
-  std::vector<std::string> files;      ///< joined in order
-  std::vector<std::uint64_t> lengths;  ///< of windows and contexts, tokens
-  std::uint64_t stride = 0;            ///< of sliding windows; 0: half the length
-  std::uint64_t windows = 0;           ///< of the longest length, at most; 0: all
+  std::vector<std::string> files;                                    ///< joined in order
+  std::vector<std::uint64_t> lengths;                                ///< of windows and contexts, tokens
+  std::uint64_t stride = 0;                                          ///< of sliding windows; 0: half the length
+  std::uint64_t windows = 0;                                         ///< of the longest length, at most; 0: all
   std::vector<std::string> kinds = {"disjoint", "sliding", "gain"};  ///< that are read
   ProgressFunction progress;
 };
 
-/// Errors: io, format (UTF-8); usage (an unknown kind, a text shorter than the shortest length); those of the engine and the folder.
+/// Errors: io, format (UTF-8); usage (an unknown kind, a text shorter than the shortest length); those of the engine
+/// and the folder.
 Result<RunTotals> run_perplexity(Engine& engine, RunFolder& folder, const PerplexityOptions& options);
 
 /// Sums by position of negative log-likelihoods that come in order.

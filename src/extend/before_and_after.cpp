@@ -1,6 +1,7 @@
 #include "extend/before_and_after.h"
 
-#include <algorithm>
+#include <fmt/ranges.h>
+
 #include <cmath>
 #include <map>
 
@@ -36,13 +37,6 @@ Status read_text(const ExtendFlags& flags, cli::EvalFlags eval, std::uint64_t wi
   eval.samples = windows;
   eval.kinds = "disjoint,gain";
   return cli::run_eval(eval, Suite::perplexity);
-}
-
-/// "": none is asked.
-std::string passkey_lengths(const ExtendFlags& flags, const ExtendPlan& plan) {
-  if (flags.eval_passkey == "none") return "";
-  if (flags.eval_passkey != "auto") return flags.eval_passkey;
-  return fmt::format("{},{},{}", plan.target / 4, plan.target / 2, plan.target);
 }
 
 /// Sums of the disjoint windows of `length` tokens, by the window's name.
@@ -89,9 +83,8 @@ Status measure(const ExtendFlags& flags, const ExtendPlan& plan, When when) {
   cli::EvalFlags reading = asked_of(flags, lengths, name + "-perplexity");
   reading.model.adapter = adapter;
   TOME_TRY(read_text(flags, reading, flags.windows));
-  const std::string hidden = passkey_lengths(flags, plan);
-  if (hidden.empty()) return {};
-  cli::EvalFlags passkey = asked_of(flags, hidden, name + "-passkey");
+  if (plan.passkey_lengths.empty()) return {};
+  cli::EvalFlags passkey = asked_of(flags, fmt::format("{}", fmt::join(plan.passkey_lengths, ",")), name + "-passkey");
   passkey.model.adapter = adapter;
   passkey.haystack = {text_path(flags)};
   passkey.depths = "0,50,100";
@@ -105,7 +98,7 @@ Status compare_before_and_after(const ExtendFlags& flags, const ExtendPlan& plan
   TOME_ASSIGN(const StoredRun after, read_run(run_path(flags, "after-perplexity")));
   TOME_ASSIGN(const Comparison reading, compare_runs(before, after));
   TOME_TRY(cli::print("\n" + cli::comparison_text(reading)));
-  if (!passkey_lengths(flags, plan).empty()) {
+  if (!plan.passkey_lengths.empty()) {
     TOME_ASSIGN(const StoredRun hidden, read_run(run_path(flags, "before-passkey")));
     TOME_ASSIGN(const StoredRun found, read_run(run_path(flags, "after-passkey")));
     TOME_ASSIGN(const Comparison passkeys, compare_runs(hidden, found));

@@ -7,6 +7,7 @@
 #include <CLI/Formatter.hpp>
 #include <chrono>
 #include <filesystem>
+#include <optional>
 
 #include "base/cancel.h"
 #include "base/cpu_features.h"
@@ -24,11 +25,14 @@
 #include "formats/lora_adapter.h"
 #include "hub/hub.h"
 #include "models/adapted_model.h"
+#include "position/extended_config.h"
 
 namespace tome::extend {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+std::string checkpoint_of(const ExtendFlags& flags) { return flags.out + "/checkpoint.pt"; }
 
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
@@ -71,7 +75,7 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
                  "of matrices that are not trained: f32, or bf16 (half the memory; faster where the processor has it)")
       ->capture_default_str();
   app.add_option("--recompute", flags.recompute,
-                 "what is run again for gradients: layers (little memory), nothing (a quarter less work), or auto")
+                 "what is run again for gradients: layers (little memory), nothing (a third less work), or auto")
       ->capture_default_str();
   app.add_option(
       "--search", flags.search,
@@ -103,13 +107,54 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
   app.add_option("--progress", flags.progress, "auto (on a terminal), always or never")->capture_default_str();
 }
 
-/// Trains until the steps are done or Ctrl-C; writes a checkpoint and the curve as it goes.
-Status train(Trainer& trainer, const ExtendFlags& flags, std::uint64_t steps, const ProgressFunction& progress,
-             const std::string& checkpoint) {
+/// What a run works with; samples point into texts.
+struct Workplace {
+  std::shared_ptr<const ModelFile> file;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  TrainingTexts texts;
+  std::optional<SampleMaker> samples;
+  std::optional<TrainingWeights> weights;
+};
+
+/// What --merge will need, told before the work. Errors: usage, unsupported.
+Status check_merge(const ExtendFlags& flags, const ModelFile& file, const ExtendPlan& plan) {
+  if (flags.merge.empty()) return {};
+  if (!is_gguf(file))
+    return fail(ErrorKind::usage, "--merge: {} is not a GGUF file, expected one: its tokenizer goes along as it is",
+                file.path);
+  const bool search = !flags.search.empty();
+  const std::vector<float> some(search ? file.config.rope_dims / 2 : 0, 1.0f);
+  TOME_ASSIGN(const ModelConfig extended,
+              extended_config(file.config, search ? ScalingMethod::longrope : plan.scaling, plan.factor, some));
+  return check_gguf_positions(extended);
+}
+
+/// Errors: those of files, texts and flags.
+Status open_workplace(const ExtendFlags& flags, const ExtendPlan& plan, Workplace& place) {
+  TOME_ASSIGN(place.tokenizer, Tokenizer::create(place.file->tokenizer));
+  TOME_ASSIGN(place.texts, read_training_texts(flags.data, *place.tokenizer, flags.held_out, flags.seed));
+  for (const std::string& note : place.texts.notes) cli::print_notice(note);
+  std::shared_ptr<const RetrievalExercises> exercises;
+  if (plan.samples.retrieval_share > 0.0) exercises = std::make_shared<RetrievalExercises>(place.tokenizer);
+  TOME_ASSIGN(place.samples, SampleMaker::create(place.texts, plan.samples, exercises));
+  TOME_TRY(check_room_for_weights(*place.file));
+  TOME_ASSIGN(place.weights, TrainingWeights::load(place.file));
+  if (flags.steps != 0) choose_trainable(flags, *place.weights);
+  if (flags.precision == "bf16") place.weights->round_frozen_matrices();
+  std::error_code error;
+  std::filesystem::create_directories(flags.out, error);
+  if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());
+  return {};
+}
+
+/// Trains until the steps are done or Ctrl-C; writes a checkpoint and the curve as it goes. Returns the tokens.
+Result<std::uint64_t> train(Trainer& trainer, const ExtendFlags& flags, std::uint64_t steps,
+                            const ProgressFunction& progress) {
   const std::uint64_t before = trainer.steps_done();
   const auto start = Clock::now();
+  std::uint64_t tokens = 0;
   const auto keep = [&]() -> Status {
-    TOME_TRY(trainer.save(checkpoint));
+    TOME_TRY(trainer.save(checkpoint_of(flags)));
     return write_curve(flags.out, trainer.history());
   };
   while (!trainer.finished()) {
@@ -119,9 +164,8 @@ Status train(Trainer& trainer, const ExtendFlags& flags, std::uint64_t steps, co
                   trainer.steps_done(), steps);
     }
     TOME_ASSIGN(const TrainingStep step, trainer.step());
+    tokens += step.tokens;
     const double seconds = seconds_since(start), a_second = static_cast<double>(step.number - before) / seconds;
-    std::uint64_t tokens = 0;
-    for (std::size_t i = before; i < trainer.history().size(); ++i) tokens += trainer.history()[i].tokens;
     if (progress) {
       const std::string what =
           fmt::format("training: loss {:.3f}, {:.0f} tokens/s", step.loss, static_cast<double>(tokens) / seconds);
@@ -134,13 +178,18 @@ Status train(Trainer& trainer, const ExtendFlags& flags, std::uint64_t steps, co
     if (step.number % flags.checkpoint_every == 0) TOME_TRY(keep());
   }
   cli::clear_progress();
-  return keep();
+  TOME_TRY(keep());
+  return tokens;
 }
 
-/// Steps that fit into --budget, or those that the folder's run was begun with.
+/// Those that fit into --budget, or those that the folder's run was begun with.
 Result<std::uint64_t> steps_in_budget(const ExtendFlags& flags, double seconds_each) {
   TOME_ASSIGN(const auto begun, steps_begun_with(flags.out));
-  if (begun) return *begun;
+  if (begun) {
+    cli::print_notice(
+        fmt::format("{}: the {} steps that its run was begun with, whatever --budget says", flags.out, *begun));
+    return *begun;
+  }
   TOME_ASSIGN(const double seconds, cli::seconds_of("--budget", flags.budget));
   const double steps = seconds / seconds_each;
   if (steps < 1.0)
@@ -149,10 +198,97 @@ Result<std::uint64_t> steps_in_budget(const ExtendFlags& flags, double seconds_e
 }
 
 Status merge(const ExtendFlags& flags, const std::shared_ptr<const ModelFile>& file, const std::string& folder) {
+  if (flags.merge.empty()) return {};
   TOME_ASSIGN(const LoraAdapter adapter, open_lora_adapter(folder, file->config));
   TOME_ASSIGN(const auto merged, adapted_model(file, adapter, *dtype_from_name(flags.merge_type)));
   TOME_TRY(write_gguf_model(flags.merge, *merged));
   return cli::print(fmt::format("merged: {}\n", flags.merge));
+}
+
+std::string plan_text(const ExtendFlags& flags, const ExtendPlan& plan, const Workplace& place, const Workload& load,
+                      double seconds_each, std::uint64_t steps_done) {
+  std::uint64_t trainable = 0;
+  for (const torch::Tensor& tensor : place.weights->trainable())
+    trainable += static_cast<std::uint64_t>(tensor.numel());
+  const std::uint64_t steps = plan.trainer.steps;
+  return fmt::format(
+      "{}: {} tokens by {} × {:g}, {} samples of {} tokens\n{} parameters of {} trained, on {} tokens of {} documents, "
+      "{} steps\nmemory: at most {} while training; time: about {} ({} a step), measuring not counted\n",
+      flags.model, cli::with_commas(plan.target), scaling_method_name(plan.scaling), plan.factor, flags.samples,
+      cli::with_commas(flags.samples == "skip" ? plan.samples.length : plan.target), cli::with_commas(trainable),
+      place.file->config.name, cli::with_commas(place.texts.tokens()), place.texts.train.size(),
+      cli::with_commas(steps), cli::human_bytes(load.bytes),
+      cli::human_seconds(seconds_each * static_cast<double>(steps - steps_done)), cli::human_seconds(seconds_each));
+}
+
+/// Looks for divisors and leaves them as an adapter of positions alone; the plan becomes theirs.
+Status search(const ExtendFlags& flags, cli::ProgressStyle style, const Workplace& place, DecoderGradient& graph,
+              ExtendPlan& plan) {
+  const std::uint64_t steps = plan.trainer.steps;
+  TOME_ASSIGN(const auto divisors,
+              search_longrope(flags, plan, *place.file, graph, place.texts, cli::make_progress(style, "candidates")));
+  TOME_ASSIGN(plan, plan_extension(flags, place.file->config, divisors));
+  plan.trainer.steps = steps;
+  graph.set_positions(plan.full);
+  return {};
+}
+
+Status search_alone(const ExtendFlags& flags, cli::ProgressStyle style, Workplace& place, ExtendPlan& plan) {
+  TOME_TRY(claim_folder(flags.out, settings_of(flags, plan, *place.weights, place.texts), Claim::look));
+  DecoderGradient graph(*place.weights, plan.full, plan.local);
+  TOME_TRY(search(flags, style, place, graph, plan));
+  TOME_TRY(save_positions(positions_folder(flags), *place.file, flags, plan));
+  TOME_TRY(cli::print(fmt::format("written: {} (an adapter of positions alone)\n", positions_folder(flags))));
+  return merge(flags, place.file, positions_folder(flags));
+}
+
+Result<bool> measured_before(const ExtendFlags& flags, const ExtendPlan& plan, const Workplace& place) {
+  if (!flags.evaluate || (flags.held_out == 0.0 && flags.eval_data.empty())) return false;
+  TOME_ASSIGN(const bool enough, write_measured_text(flags, plan, place.texts, *place.tokenizer));
+  if (!enough) {
+    cli::print_notice(
+        "the text to measure on is shorter than the target: nothing is measured before and after (--held-out, "
+        "--eval-data)");
+    return false;
+  }
+  TOME_TRY(measure(flags, plan, When::before));
+  return true;
+}
+
+Status train_and_measure(const ExtendFlags& flags, cli::ProgressStyle style, Workplace& place, ExtendPlan& plan) {
+  TOME_ASSIGN(const Workload load, workload_of(flags, *place.weights, *place.samples));
+  DecoderGradient graph(*place.weights, plan.full, plan.local, load.recompute);
+  const double each = seconds_a_step(graph, *place.weights, *place.samples, plan, load.recompute);
+  if (!flags.budget.empty()) {
+    TOME_ASSIGN(plan.trainer.steps, steps_in_budget(flags, each));
+  }
+  TOME_TRY(claim_folder(flags.out, settings_of(flags, plan, *place.weights, place.texts), Claim::write));
+  if (!flags.search.empty()) TOME_TRY(search(flags, style, place, graph, plan));
+  TOME_TRY(save_positions(positions_folder(flags), *place.file, flags, plan));
+
+  Trainer trainer(*place.weights, graph, *place.samples, plan.trainer);
+  if (std::error_code unknown; std::filesystem::exists(checkpoint_of(flags), unknown)) {
+    TOME_TRY(trainer.resume(checkpoint_of(flags)));
+    cli::print_notice(
+        fmt::format("{}: going on after {} of {} steps", flags.out, trainer.steps_done(), plan.trainer.steps));
+  }
+  TOME_TRY(cli::print(plan_text(flags, plan, place, load, each, trainer.steps_done())));
+  TOME_ASSIGN(const bool measured, measured_before(flags, plan, place));
+  const auto start = Clock::now();
+  const auto tokens = train(trainer, flags, plan.trainer.steps, cli::make_progress(style, "steps"));
+  // Ctrl-C leaves a usable adapter too.
+  if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, *place.weights, flags, plan));
+  if (!tokens) return tl::unexpected(tokens.error());
+  if (*tokens > 0)
+    TOME_TRY(cli::print(fmt::format("trained on {} tokens in {} ({:.0f} tokens/s), peak memory {}\n",
+                                    cli::with_commas(*tokens), cli::human_seconds(seconds_since(start)),
+                                    static_cast<double>(*tokens) / std::max(seconds_since(start), 1e-9),
+                                    cli::human_bytes(cli::peak_resident_bytes()))));
+  TOME_TRY(cli::print(fmt::format("written: {} (loss.svg, loss.csv beside it)\n", flags.out)));
+  TOME_TRY(merge(flags, place.file, flags.out));
+  if (!measured) return {};
+  TOME_TRY(measure(flags, plan, When::after));
+  return compare_before_and_after(flags, plan);
 }
 
 Status extend(const ExtendFlags& flags) {
@@ -160,89 +296,13 @@ Status extend(const ExtendFlags& flags) {
   TOME_TRY(check_isa_environment());
   set_thread_count(flags.threads);
   torch::set_num_threads(thread_count());
+  Workplace place;
   TOME_ASSIGN(const std::string path, resolve_model(flags.model));
-  TOME_ASSIGN(const auto file, open_model_file(path));
-  if (!flags.merge.empty() && !is_gguf(*file))
-    return fail(ErrorKind::usage, "--merge: {} is not a GGUF file, expected one: its tokenizer goes along as it is",
-                path);
-  TOME_ASSIGN(ExtendPlan plan, plan_extension(flags, file->config));
-  TOME_ASSIGN(const auto tokenizer, Tokenizer::create(file->tokenizer));
-  TOME_ASSIGN(const TrainingTexts texts, read_training_texts(flags.data, *tokenizer, flags.held_out, flags.seed));
-  for (const std::string& note : texts.notes) cli::print_notice(note);
-  std::shared_ptr<const RetrievalExercises> exercises;
-  if (plan.samples.retrieval_share > 0.0) exercises = std::make_shared<RetrievalExercises>(tokenizer);
-  TOME_ASSIGN(const SampleMaker samples, SampleMaker::create(texts, plan.samples, exercises));
-  TOME_ASSIGN(TrainingWeights weights, TrainingWeights::load(file));
-  std::error_code error;
-  std::filesystem::create_directories(flags.out, error);
-  if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());
-
-  if (!flags.search.empty()) {
-    if (flags.precision == "bf16") weights.round_frozen_matrices();
-    TOME_ASSIGN(const auto divisors,
-                search_longrope(flags, plan, weights, texts, cli::make_progress(style, "candidates")));
-    TOME_ASSIGN(plan, plan_extension(flags, file->config, divisors));
-  }
-  TOME_TRY(save_positions(positions_folder(flags), *file, flags, plan));
-  if (flags.steps == 0) {
-    TOME_TRY(cli::print(fmt::format("written: {} (an adapter of positions alone)\n", positions_folder(flags))));
-    return flags.merge.empty() ? Status() : merge(flags, file, positions_folder(flags));
-  }
-
-  TOME_TRY(choose_trainable(flags, weights));
-  if (flags.precision == "bf16") weights.round_frozen_matrices();
-  TOME_ASSIGN(const Workload load, workload_of(flags, plan, weights, samples));
-  DecoderGradient graph(weights, plan.full, plan.local, load.recompute);
-  const double each = seconds_a_step(graph, weights, samples, plan, load.recompute);
-  if (!flags.budget.empty()) {
-    TOME_ASSIGN(plan.trainer.steps, steps_in_budget(flags, each));
-  }
-  const std::uint64_t steps = plan.trainer.steps;
-  std::uint64_t trainable = 0;
-  for (const torch::Tensor& tensor : weights.trainable()) trainable += static_cast<std::uint64_t>(tensor.numel());
-  TOME_TRY(cli::print(fmt::format(
-      "{}: {} tokens by {} × {:g}, {} samples of {} tokens\n{} parameters of {} trained, on {} tokens of {} documents, "
-      "{} steps\nmemory: at most {}; time: about {} ({} a step), measuring not counted\n",
-      flags.model, cli::with_commas(plan.target), scaling_method_name(plan.scaling), plan.factor, flags.samples,
-      cli::with_commas(flags.samples == "skip" ? plan.samples.length : plan.target), cli::with_commas(trainable),
-      file->config.name, cli::with_commas(texts.tokens()), texts.train.size(), cli::with_commas(steps),
-      cli::human_bytes(load.bytes), cli::human_seconds(each * static_cast<double>(steps)), cli::human_seconds(each))));
-
-  TOME_TRY(claim_folder(flags.out, settings_of(flags, plan, weights, texts)));
-  Trainer trainer(weights, graph, samples, plan.trainer);
-  const std::string checkpoint = flags.out + "/checkpoint.pt";
-  if (std::filesystem::exists(checkpoint, error)) {
-    TOME_TRY(trainer.resume(checkpoint));
-    cli::print_notice(fmt::format("{}: going on after {} of {} steps", flags.out, trainer.steps_done(), steps));
-  }
-  bool evaluate = flags.evaluate && (flags.held_out > 0.0 || !flags.eval_data.empty());
-  if (evaluate) {
-    TOME_ASSIGN(evaluate, write_measured_text(flags, plan, texts, *tokenizer));
-    if (!evaluate)
-      cli::print_notice(
-          "the text to measure on is shorter than the target: nothing is measured before and after "
-          "(--held-out, --eval-data)");
-  }
-  if (evaluate) TOME_TRY(measure(flags, plan, When::before));
-  const auto start = Clock::now();
-  const std::uint64_t before = trainer.steps_done();
-  const Status trained = train(trainer, flags, steps, cli::make_progress(style, "steps"), checkpoint);
-  // Ctrl-C leaves a usable adapter too.
-  if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, weights, flags, plan));
-  TOME_TRY(trained);
-  const double seconds = seconds_since(start);
-  std::uint64_t tokens = 0;
-  for (std::size_t i = before; i < trainer.history().size(); ++i) tokens += trainer.history()[i].tokens;
-  if (tokens > 0)
-    TOME_TRY(cli::print(fmt::format("trained on {} tokens in {} ({:.0f} tokens/s), peak memory {}\n",
-                                    cli::with_commas(tokens), cli::human_seconds(seconds),
-                                    static_cast<double>(tokens) / std::max(seconds, 1e-9),
-                                    cli::human_bytes(cli::peak_resident_bytes()))));
-  TOME_TRY(cli::print(fmt::format("written: {} (loss.svg, loss.csv beside it)\n", flags.out)));
-  if (!flags.merge.empty()) TOME_TRY(merge(flags, file, flags.out));
-  if (!evaluate) return {};
-  TOME_TRY(measure(flags, plan, When::after));
-  return compare_before_and_after(flags, plan);
+  TOME_ASSIGN(place.file, open_model_file(path));
+  TOME_ASSIGN(ExtendPlan plan, plan_extension(flags, place.file->config));
+  TOME_TRY(check_merge(flags, *place.file, plan));
+  TOME_TRY(open_workplace(flags, plan, place));
+  return flags.steps == 0 ? search_alone(flags, style, place, plan) : train_and_measure(flags, style, place, plan);
 }
 
 }  // namespace

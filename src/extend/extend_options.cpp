@@ -1,8 +1,13 @@
 #include "extend/extend_options.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstdlib>
+#include <initializer_list>
 #include <string_view>
 
+#include "cli/eval_run.h"
 #include "position/extended_config.h"
 
 namespace tome::extend {
@@ -41,17 +46,39 @@ Result<double> exercise_share(const std::string& mix) {
   return fail(ErrorKind::usage, "--mix '{}': expected retrieval, or retrieval:SHARE with a share up to 1", mix);
 }
 
-/// What the flags ask for, whatever the method. Errors: usage.
+/// What can be told without a model. Errors: usage.
 Status check_flags(const ExtendFlags& flags) {
-  if (flags.precision != "f32" && flags.precision != "bf16")
-    return fail(ErrorKind::usage, "--precision '{}': expected f32 or bf16", flags.precision);
-  if (flags.recompute != "auto" && flags.recompute != "layers" && flags.recompute != "nothing")
-    return fail(ErrorKind::usage, "--recompute '{}': expected auto, layers or nothing", flags.recompute);
-  if (!flags.search.empty() && flags.search != "longrope")
-    return fail(ErrorKind::usage, "--search '{}': expected longrope", flags.search);
-  if (flags.search.empty() && flags.steps == 0) return fail(ErrorKind::usage, "--steps 0: nothing to do");
+  const auto one_of = [](const char* flag, const std::string& value,
+                         std::initializer_list<std::string_view> expected) -> Status {
+    if (std::find(expected.begin(), expected.end(), value) != expected.end()) return {};
+    return fail(ErrorKind::usage, "{} '{}': expected {}", flag, value, fmt::join(expected, " or "));
+  };
+  TOME_TRY(one_of("--precision", flags.precision, {"f32", "bf16"}));
+  TOME_TRY(one_of("--recompute", flags.recompute, {"auto", "layers", "nothing"}));
+  for (const std::string& name : cli::list_of(flags.train))
+    if (!matrix_role(name) && name != "norms" && name != "embeddings")
+      return fail(ErrorKind::usage, "--train '{}': expected q, k, v, o, gate, up, down, norms or embeddings", name);
+  if (flags.search.empty()) {
+    if (flags.steps == 0) return fail(ErrorKind::usage, "--steps 0: nothing to do without --search");
+  } else {
+    TOME_TRY(one_of("--search", flags.search, {"longrope"}));
+    if (flags.scaling != "yarn" && flags.scaling != "longrope")
+      return fail(ErrorKind::usage, "--rope-scaling {} and --search longrope: expected one of them", flags.scaling);
+  }
   if (flags.steps && !flags.budget.empty()) return fail(ErrorKind::usage, "--steps and --budget: expected one of them");
+  if (!flags.budget.empty()) TOME_TRY(cli::seconds_of("--budget", flags.budget));
   return {};
+}
+
+/// Where passkeys are hidden. Errors: usage.
+Result<std::vector<std::uint64_t>> passkey_lengths(const ExtendFlags& flags, std::uint64_t target) {
+  constexpr std::uint64_t shortest = 1024;  // a question and a needle need some room
+  std::vector<std::uint64_t> lengths;
+  if (flags.eval_passkey == "none") return lengths;
+  if (flags.eval_passkey != "auto") return cli::token_counts("--eval-passkey", flags.eval_passkey);
+  for (const std::uint64_t length : {target / 4, target / 2, target})
+    if (length >= shortest) lengths.push_back(length);
+  return lengths;
 }
 
 }  // namespace
@@ -72,20 +99,27 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
   plan.samples.short_share = flags.short_share;
   plan.samples.seed = flags.seed;
   TOME_ASSIGN(plan.samples.retrieval_share, exercise_share(flags.mix));
-  TOME_ASSIGN(plan.scaling, scaling_method_from_name(divisors.empty() ? flags.scaling : "longrope"));
+  TOME_ASSIGN(plan.passkey_lengths, passkey_lengths(flags, plan.target));
+  // Until a search has found its divisors, YaRN stands for them.
+  const bool searching = !flags.search.empty() && divisors.empty();
+  TOME_ASSIGN(plan.scaling, scaling_method_from_name(searching          ? "yarn"
+                                                     : divisors.empty() ? flags.scaling
+                                                                        : "longrope"));
   if (plan.scaling == ScalingMethod::longrope && divisors.empty())
     return fail(ErrorKind::usage, "--rope-scaling longrope: its divisors are searched for: --search longrope");
+  const std::string asked =
+      divisors.empty() && !searching ? "--rope-scaling " + flags.scaling : "--search " + flags.search;
   const auto trained = static_cast<double>(config.context_length);
   if (plan.scaling != ScalingMethod::none)
     plan.factor = flags.factor.value_or(round_up_factor(static_cast<double>(plan.target) / trained));
   const auto extended = extended_config(config, plan.scaling, plan.factor, plan.divisors);
-  if (!extended) return fail(extended.error().kind, "--rope-scaling {}: {}", flags.scaling, extended.error().message);
+  if (!extended) return fail(extended.error().kind, "{}: {}", asked, extended.error().message);
   if (plan.target > native_reach(*extended))
-    return fail(ErrorKind::usage, "--target {}: with --rope-scaling {} × {:g} the model reaches {} tokens",
-                flags.target, flags.scaling, plan.factor, native_reach(*extended));
+    return fail(ErrorKind::usage, "--target {}: with {} × {:g} the model reaches {} tokens", flags.target, asked,
+                plan.factor, native_reach(*extended));
   TOME_ASSIGN(plan.full, plan_positions(*extended, declared_options(*extended), extended->context_length));
   if (plan.full.parts.size() != 1)
-    return fail(ErrorKind::unsupported, "--rope-scaling {}: training takes methods of one table", flags.scaling);
+    return fail(ErrorKind::unsupported, "{}: training takes methods of one table", asked);
   plan.local = plan_local_positions(*extended);
   plan.trainer.steps = flags.budget.empty() ? flags.steps.value_or(usual_steps) : 0;
   plan.trainer.samples_per_step = flags.batch;
@@ -94,7 +128,7 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
   return plan;
 }
 
-Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
+void choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
   const int layers = static_cast<int>(weights.config().layers);
   for (const std::string& name : cli::list_of(flags.train)) {
     if (const auto role = matrix_role(name)) {
@@ -106,14 +140,10 @@ Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
                                 Role::post_feed_forward_norm, Role::query_norm, Role::key_norm})
           if (weights.has(role, layer)) weights.set_trainable(role, layer);
       weights.set_trainable(Role::output_norm);
-    } else if (name == "embeddings") {
-      weights.set_trainable(Role::token_embedding);
     } else {
-      return fail(ErrorKind::usage, "--train '{}': expected q, k, v, o, gate, up, down, norms or embeddings", name);
+      weights.set_trainable(Role::token_embedding);
     }
   }
-  if (weights.trainable().empty()) return fail(ErrorKind::usage, "--train: names nothing to train");
-  return {};
 }
 
 }  // namespace tome::extend

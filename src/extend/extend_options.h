@@ -53,13 +53,14 @@ struct ExtendPlan {
   TrainingSampleOptions samples;
   TrainerOptions trainer;  ///< its steps are those of --steps; 0 where a budget decides
   std::uint64_t target = 0;
+  std::vector<std::uint64_t> passkey_lengths;  ///< none: they are not asked for
 };
-/// divisors: what a search has found; empty: --rope-scaling as it is. Errors: usage, naming the flag; unsupported for a
-/// scaling that no model file can declare.
+/// divisors: what a search has found; empty: --rope-scaling, or YaRN where a search is still to come. Errors: usage,
+/// naming the flag; unsupported for a scaling that no model file can declare.
 Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& config,
                                   std::span<const float> divisors = {});
 
-/// Gives the weights the changes that --train names. Errors: usage.
-Status choose_trainable(const ExtendFlags& flags, TrainingWeights& weights);
+/// Gives the weights the changes that --train names; plan_extension has accepted the flags.
+void choose_trainable(const ExtendFlags& flags, TrainingWeights& weights);
 
 }  // namespace tome::extend

@@ -1,14 +1,18 @@
 #include "extend/longrope_search.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <map>
+#include <set>
 
 #include "base/cancel.h"
 #include "base/mapped_file.h"
 #include "cli/console.h"
+#include "extend/run_record.h"
 #include "position/extended_config.h"
 #include "training/divisor_search.h"
 
@@ -16,6 +20,8 @@ namespace tome::extend {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+
+constexpr std::uint64_t kMostHundredths = 100000000;
 
 /// How many times slower a method turns each pair than the model did, in hundredths.
 Result<Divisors> divisors_of(ScalingMethod method, double factor, const ModelConfig& config) {
@@ -38,13 +44,13 @@ std::vector<float> as_numbers(const Divisors& divisors) {
 
 class Search {
  public:
-  Search(const ExtendFlags& flags, const ExtendPlan& plan, TrainingWeights& weights,
+  Search(const ExtendFlags& flags, const ExtendPlan& plan, const ModelConfig& config, DecoderGradient& graph,
          std::vector<TrainingSample> samples, const ProgressFunction& progress)
       : flags_(flags),
         plan_(plan),
-        weights_(weights),
+        config_(config),
         samples_(std::move(samples)),
-        graph_(weights, plan.full, plan.local),
+        graph_(graph),
         progress_(progress),
         path_(flags.out + "/search.json") {
     for (const TrainingSample& sample : samples_) tokens_ += sample.counted();
@@ -57,19 +63,20 @@ class Search {
     TOME_ASSIGN(const std::string text, read_file(path_, std::uint64_t{1} << 28));
     const std::string where = "[training] " + path_;
     TOME_ASSIGN(const Json earlier, parse_json(text, where, {.max_depth = 8}));
+    const auto shown = [](const Json& value) { return cli::one_line(cli::json_text(value, -1), 80); };
     if (!earlier.is_object() || !earlier.contains("candidates") || !earlier.at("candidates").is_array())
-      return fail(ErrorKind::format, "{}: not a search, expected an object with 'candidates'", where);
-    if (!earlier.contains("settings") || earlier.at("settings") != settings_)
-      return fail(ErrorKind::usage, "--out {}: search.json is of other settings: the same, or another folder",
-                  flags_.out);
+      return fail(ErrorKind::format, "{}: {}, expected an object with a list 'candidates'", where, shown(earlier));
+    TOME_TRY(check_same_settings(earlier.value("settings", Json()), settings_, path_));
     for (const Json& entry : earlier.at("candidates")) {
-      if (!entry.is_object() || !entry.contains("loss") || !entry.at("loss").is_number() ||
-          !entry.contains("hundredths") || !entry.at("hundredths").is_array())
-        return fail(ErrorKind::format, "{}: a candidate without 'loss' and 'hundredths'", where);
+      const Json hundredths = entry.is_object() ? entry.value("hundredths", Json()) : Json();
+      if (!hundredths.is_array() || !entry.value("loss", Json()).is_number())
+        return fail(ErrorKind::format, "{}: candidate {} is {}, expected 'loss' and 'hundredths'", where, known_.size(),
+                    shown(entry));
       Divisors divisors;
-      for (const Json& divisor : entry.at("hundredths")) {
-        if (!divisor.is_number_unsigned() || divisor.get<std::uint64_t>() > 100000000)
-          return fail(ErrorKind::format, "{}: a divisor that is no whole number of hundredths", where);
+      for (const Json& divisor : hundredths) {
+        if (!divisor.is_number_unsigned() || divisor.get<std::uint64_t>() > kMostHundredths)
+          return fail(ErrorKind::format, "{}: candidate {}: divisor {}, expected a whole number up to {}", where,
+                      known_.size(), shown(divisor), kMostHundredths);
         divisors.push_back(divisor.get<std::uint32_t>());
       }
       known_[divisors] = entry.at("loss").get<double>();
@@ -79,18 +86,21 @@ class Search {
 
   /// Mean negative log-likelihood of a token.
   Result<double> loss(const Divisors& divisors) {
-    ++looked_at_;
+    looked_at_.insert(divisors);
     if (const auto found = known_.find(divisors); found != known_.end()) return found->second;
     if (cancel_requested())
-      return fail(ErrorKind::cancelled, "interrupted after {} candidates: the same command goes on", looked_at_ - 1);
+      return fail(ErrorKind::cancelled, "interrupted after {} candidates: the same command goes on",
+                  looked_at_.size() - 1);
     TOME_ASSIGN(const ModelConfig extended,
-                extended_config(weights_.config(), ScalingMethod::longrope, plan_.factor, as_numbers(divisors)));
+                extended_config(config_, ScalingMethod::longrope, plan_.factor, as_numbers(divisors)));
     TOME_ASSIGN(PositionPlan positions, plan_positions(extended, declared_options(extended), extended.context_length));
     graph_.set_positions(std::move(positions));
     double sum = 0.0;
     for (const TrainingSample& sample : samples_) sum += graph_.loss(sample);
     const double mean = sum / static_cast<double>(tokens_);
-    if (!std::isfinite(mean)) return fail(ErrorKind::numeric, "[training] search: a loss of {}", mean);
+    if (!std::isfinite(mean))
+      return fail(ErrorKind::numeric, "[training] search: the loss with divisors {} is {}, expected a number",
+                  fmt::join(as_numbers(divisors), " "), mean);
     known_[divisors] = mean;
     TOME_TRY(keep());
     report();
@@ -114,37 +124,39 @@ class Search {
     const std::uint64_t total =
         flags_.search_population + std::uint64_t{flags_.search_generations} * (flags_.search_population - parents());
     progress_({.what = "searching",
-               .done = std::min(looked_at_, total),
+               .done = done,
                .total = total,
                .units_per_second = rate,
-               .seconds_left = static_cast<double>(total - std::min(looked_at_, total)) / rate});
+               .seconds_left = static_cast<double>(total - done) / rate});
   }
 
   const ExtendFlags& flags_;
   const ExtendPlan& plan_;
-  TrainingWeights& weights_;
+  const ModelConfig& config_;
   std::vector<TrainingSample> samples_;
-  DecoderGradient graph_;
+  DecoderGradient& graph_;
   const ProgressFunction& progress_;
   std::string path_;
   Json settings_;
   std::map<Divisors, double> known_;
-  std::uint64_t tokens_ = 0, looked_at_ = 0, fresh_ = 0;
+  std::set<Divisors> looked_at_;
+  std::uint64_t tokens_ = 0, fresh_ = 0;
   Clock::time_point begun_ = Clock::now();
 };
 
 }  // namespace
 
-Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const ExtendPlan& plan, TrainingWeights& weights,
-                                           const TrainingTexts& texts, const ProgressFunction& progress) {
+Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const ExtendPlan& plan, const ModelFile& model,
+                                           DecoderGradient& graph, const TrainingTexts& texts,
+                                           const ProgressFunction& progress) {
   TrainingSampleOptions options = plan.samples;
   options.short_share = options.retrieval_share = 0.0;
   options.seed = plan.samples.seed ^ 0x5ea2c4;
   TOME_ASSIGN(const SampleMaker maker, SampleMaker::create(texts, options));
   std::vector<TrainingSample> samples;
   for (std::uint64_t i = 0; i < flags.search_samples; ++i) samples.push_back(maker.sample(i));
-  Search search(flags, plan, weights, std::move(samples), progress);
-  TOME_TRY(search.take_up({{"model", weights.file().fingerprint},
+  Search search(flags, plan, model.config, graph, std::move(samples), progress);
+  TOME_TRY(search.take_up({{"model", model.fingerprint},
                            {"target", plan.target},
                            {"factor", plan.factor},
                            {"samples", flags.samples},
@@ -156,7 +168,7 @@ Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const Exten
   std::vector<Divisors> start;
   std::string known = "perplexity of the samples, untrained:";
   for (const ScalingMethod method : {ScalingMethod::linear, ScalingMethod::ntk, ScalingMethod::yarn}) {
-    TOME_ASSIGN(Divisors divisors, divisors_of(method, plan.factor, weights.config()));
+    TOME_ASSIGN(Divisors divisors, divisors_of(method, plan.factor, model.config));
     TOME_ASSIGN(const double loss, search.loss(divisors));
     known += fmt::format(" {} {:.3f}", scaling_method_name(method), std::exp(loss));
     start.push_back(std::move(divisors));

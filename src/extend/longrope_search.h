@@ -10,7 +10,9 @@ namespace tome::extend {
 /// training's), the methods linear, NTK and YaRN among them. OUT/search.json holds what was looked at: a search that
 /// was stopped goes on. Prints the generations and the methods' own perplexities. Errors: io; format, usage for a
 /// search.json of other settings; cancelled.
-Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const ExtendPlan& plan, TrainingWeights& weights,
-                                           const TrainingTexts& texts, const ProgressFunction& progress);
+/// Leaves the graph with the last candidate's positions.
+Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const ExtendPlan& plan, const ModelFile& model,
+                                           DecoderGradient& graph, const TrainingTexts& texts,
+                                           const ProgressFunction& progress);
 
 }  // namespace tome::extend

@@ -21,7 +21,8 @@ Result<std::optional<Json>> read_settings(const std::string& folder) {
   TOME_ASSIGN(const std::string text, read_file(path_of(folder), std::uint64_t{1} << 20));
   TOME_ASSIGN(Json settings, parse_json(text, "[training] " + path_of(folder), {.max_depth = 8}));
   if (!settings.is_object())
-    return fail(ErrorKind::format, "[training] {}: not an object, expected the settings of a run", path_of(folder));
+    return fail(ErrorKind::format, "[training] {}: {}, expected an object, the settings of a run", path_of(folder),
+                cli::one_line(cli::json_text(settings, -1), 80));
   return std::optional<Json>(std::move(settings));
 }
 
@@ -29,38 +30,50 @@ Result<std::optional<Json>> read_settings(const std::string& folder) {
 
 Json settings_of(const ExtendFlags& flags, const ExtendPlan& plan, const TrainingWeights& weights,
                  const TrainingTexts& texts) {
-  return {{"model", weights.file().fingerprint},
-          {"positions", plan.full.fingerprint()},
-          {"target", plan.target},
-          {"samples", flags.samples},
-          {"length", plan.samples.length},
-          {"short_share", flags.short_share},
-          {"mix", flags.mix},
-          {"train", flags.train},
-          {"rank", flags.rank},
-          {"alpha", flags.alpha},
-          {"steps", plan.trainer.steps},
-          {"batch", flags.batch},
-          {"learning_rate", flags.learning_rate},
-          {"warmup", flags.warmup},
-          {"held_out", flags.held_out},
-          {"precision", flags.precision},
-          {"seed", flags.seed},
-          {"threads", thread_count()},
-          {"texts", texts.fingerprint()}};
+  Json settings = {{"model", weights.file().fingerprint},
+                   {"data", texts.fingerprint()},
+                   {"target", plan.target},
+                   {"rope-scaling", flags.search.empty() ? flags.scaling : flags.search},
+                   {"rope-factor", plan.factor},
+                   {"samples", flags.samples},
+                   {"length", plan.samples.length},
+                   {"short-share", flags.short_share},
+                   {"mix", flags.mix},
+                   {"train", flags.train},
+                   {"rank", flags.rank},
+                   {"alpha", flags.alpha},
+                   {"batch", flags.batch},
+                   {"learning-rate", flags.learning_rate},
+                   {"warmup", flags.warmup},
+                   {"held-out", flags.held_out},
+                   {"precision", flags.precision},
+                   {"seed", flags.seed},
+                   {"threads", thread_count()}};
+  if (plan.trainer.steps > 0) settings["steps"] = plan.trainer.steps;
+  if (!flags.search.empty()) {
+    settings["search"] = flags.search;
+    settings["search-population"] = flags.search_population;
+    settings["search-generations"] = flags.search_generations;
+    settings["search-samples"] = flags.search_samples;
+  }
+  return settings;
 }
 
-Status claim_folder(const std::string& folder, const Json& settings) {
-  TOME_ASSIGN(const auto earlier, read_settings(folder));
-  if (!earlier) return write_file_atomically(path_of(folder), cli::json_text(settings) + "\n");
+Status check_same_settings(const Json& earlier, const Json& settings, const std::string& file) {
+  const auto shown = [](const Json& value) { return cli::one_line(cli::json_text(value, -1), 80); };
   for (const auto& [name, value] : settings.items()) {
-    const Json before = earlier->contains(name) ? earlier->at(name) : Json();
+    const Json before = earlier.is_object() && earlier.contains(name) ? earlier.at(name) : Json();
     if (before != value)
-      return fail(ErrorKind::usage, "--out {}: holds a run with {} {}, this one has {}: the same, or another folder",
-                  folder, name, cli::one_line(cli::json_text(before, -1), 80),
-                  cli::one_line(cli::json_text(value, -1), 80));
+      return fail(ErrorKind::usage, "{}: holds a run with {} {}, this one has {}: the same, or another --out", file,
+                  name, shown(before), shown(value));
   }
   return {};
+}
+
+Status claim_folder(const std::string& folder, const Json& settings, Claim claim) {
+  TOME_ASSIGN(const auto earlier, read_settings(folder));
+  if (earlier) return check_same_settings(*earlier, settings, path_of(folder));
+  return claim == Claim::write ? write_file_atomically(path_of(folder), cli::json_text(settings) + "\n") : Status();
 }
 
 Result<std::optional<std::uint64_t>> steps_begun_with(const std::string& folder) {
@@ -68,7 +81,8 @@ Result<std::optional<std::uint64_t>> steps_begun_with(const std::string& folder)
   if (!earlier) return std::nullopt;
   const auto steps = earlier->find("steps");
   if (steps == earlier->end() || !steps->is_number_unsigned())
-    return fail(ErrorKind::format, "[training] {}: no number 'steps'", path_of(folder));
+    return fail(ErrorKind::format, "[training] {}: 'steps' is {}, expected a whole number", path_of(folder),
+                steps == earlier->end() ? "missing" : cli::one_line(cli::json_text(*steps, -1), 80));
   return std::optional<std::uint64_t>(steps->get<std::uint64_t>());
 }
 

@@ -11,14 +11,15 @@ namespace {
 
 constexpr std::uint64_t kLookedAt = 32;  ///< samples whose lengths stand for all
 
-std::uint64_t longest_sample(const SampleMaker& samples) {
-  std::uint64_t longest = 0;
+TrainingSample longest_sample(const SampleMaker& samples) {
+  TrainingSample longest;
   for (std::uint64_t i = 0; i < kLookedAt; ++i)
-    longest = std::max<std::uint64_t>(longest, samples.sample(i).tokens.size());
+    if (TrainingSample sample = samples.sample(i); sample.tokens.size() > longest.tokens.size())
+      longest = std::move(sample);
   return longest;
 }
 
-/// The first tokens of a sample that are one document.
+/// Its first tokens, all of which count.
 TrainingSample beginning_of(TrainingSample sample, std::size_t tokens) {
   tokens = std::min(tokens, sample.tokens.size());
   sample.tokens.resize(tokens);
@@ -31,64 +32,84 @@ TrainingSample beginning_of(TrainingSample sample, std::size_t tokens) {
   return sample;
 }
 
+double seconds_of(DecoderGradient& graph, const TrainingSample& sample) {
+  const auto start = std::chrono::steady_clock::now();
+  graph.add_gradients(sample, 1.0);
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
 }  // namespace
 
-Result<Workload> workload_of(const ExtendFlags& flags, const ExtendPlan& plan, const TrainingWeights& weights,
-                             const SampleMaker& samples) {
-  std::uint64_t kept = 0;
+Status check_room_for_weights(const ModelFile& file) {
+  std::uint64_t bytes = 0;
+  for (const auto& [key, view] : file.tensors) bytes += view.elements() * sizeof(float);
+  if (bytes > memory_at_hand())
+    return fail(ErrorKind::memory, "[training] {}: its weights need {} as fp32, {} are at hand", file.path,
+                cli::human_bytes(bytes), cli::human_bytes(memory_at_hand()));
+  return {};
+}
+
+Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& weights, const SampleMaker& samples) {
+  std::uint64_t kept = 0, to_come = 0;
   for (const auto& [key, tensor] : weights.tensors())
     kept += static_cast<std::uint64_t>(tensor.numel()) * static_cast<std::uint64_t>(tensor.element_size());
-  // A gradient and AdamW's two means; a checkpoint is put together in memory.
-  constexpr std::uint64_t bytes_a_trained = (1 + 2 + 3) * sizeof(float);
+  // A gradient, AdamW's two means and its passing work; a checkpoint of all three is put together in memory.
+  constexpr std::uint64_t bytes_a_trained = (1 + 2 + 1 + 3) * sizeof(float);
   for (const torch::Tensor& tensor : weights.trainable())
-    kept += static_cast<std::uint64_t>(tensor.numel()) * bytes_a_trained;
-  const std::uint64_t longest = std::max(longest_sample(samples), std::min(plan.samples.length, plan.target));
+    to_come += static_cast<std::uint64_t>(tensor.numel()) * bytes_a_trained;
+  const std::uint64_t longest = longest_sample(samples).tokens.size(), there = memory_at_hand();
   const auto bytes = [&](Recompute recompute) {
-    return kept + DecoderGradient::working_bytes(weights.config(), longest, recompute);
+    return to_come + DecoderGradient::working_bytes(weights.config(), longest, recompute);
   };
-  const std::uint64_t there = memory_at_hand();
   Workload load;
   if (flags.recompute == "nothing" || (flags.recompute == "auto" && bytes(Recompute::nothing) <= there / 5 * 4))
     load.recompute = Recompute::nothing;
-  load.bytes = bytes(load.recompute);
-  if (load.bytes > there)
-    return fail(ErrorKind::memory, "[training] needs about {}, {} are at hand: a shorter --length or --precision bf16",
-                cli::human_bytes(load.bytes), cli::human_bytes(there));
+  load.bytes = kept + bytes(load.recompute);
+  if (bytes(load.recompute) > there)
+    return fail(ErrorKind::memory, "[training] needs about {} more, {} are at hand: a shorter {}{}",
+                cli::human_bytes(bytes(load.recompute)), cli::human_bytes(there),
+                flags.samples == "skip" ? "--length" : "--target",
+                load.recompute == Recompute::nothing ? ", or --recompute layers" : "");
   return load;
 }
 
-double work_of(const ModelConfig& config, std::uint64_t tokens, std::uint64_t counted, Recompute recompute) {
-  const double n = static_cast<double>(tokens), hidden = config.hidden, head_rows = config.head_dim;
-  const double matrices = hidden * head_rows * (2.0 * config.heads + 2.0 * config.kv_heads) +
+Work work_of(const ModelConfig& config, const TrainingSample& sample, Recompute recompute) {
+  const double n = static_cast<double>(sample.tokens.size()), hidden = config.hidden;
+  const double matrices = hidden * config.head_dim * (2.0 * config.heads + 2.0 * config.kv_heads) +
                           3.0 * hidden * static_cast<double>(config.feed_forward);
   const double times = recompute == Recompute::layers ? 3.0 : 2.0;  // forward, again, gradient of the input
-  double work = static_cast<double>(counted) * hidden * static_cast<double>(config.vocabulary) * 2.0;
+  Work work;
+  work.products = static_cast<double>(sample.counted()) * hidden * static_cast<double>(config.vocabulary) * 2.0;
+  const double whole = (sample.shifted_group == 0 ? n : static_cast<double>(sample.shifted_group)) / 2.0;
   for (const bool local : config.local_layers) {
-    const double seen = local ? std::min(n, static_cast<double>(config.sliding_window)) : n / 2.0;
-    // scores and context, and five products of the same size backwards
-    work += n * matrices * times + n * seen * head_rows * config.heads * (2.0 * (times - 1.0) + 5.0);
+    const double seen = local ? std::min(whole, static_cast<double>(config.sliding_window)) : whole;
+    work.products += n * matrices * times;
+    // Scores and context, and five products of the same size backwards.
+    work.attention += n * seen * config.head_dim * config.heads * (2.0 * (times - 1.0) + 5.0);
   }
   return work;
 }
 
 double seconds_a_step(DecoderGradient& graph, const TrainingWeights& weights, const SampleMaker& samples,
                       const ExtendPlan& plan, Recompute recompute) {
-  constexpr std::size_t timed = 256;
-  const TrainingSample stretch = beginning_of(samples.sample(0), timed);
-  double seconds = 0.0;
-  for (int round = 0; round < 2; ++round) {  // the first warms caches and allocators up
-    const auto start = std::chrono::steady_clock::now();
-    graph.add_gradients(stretch, 1.0);
-    seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
+  const TrainingSample longest = longest_sample(samples), near = beginning_of(longest, 256),
+                       far = beginning_of(longest, 1024);
+  graph.add_gradients(near, 1.0);  // warms caches and allocators up
+  const double t = seconds_of(graph, near), u = seconds_of(graph, far);
   for (torch::Tensor tensor : weights.trainable()) tensor.mutable_grad() = torch::Tensor();
-  double work = 0.0;
+  const Work a = work_of(weights.config(), near, recompute), b = work_of(weights.config(), far, recompute);
+  // Seconds a multiply-add of either kind; where the two stretches do not tell them apart, both cost the same.
+  const double determinant = a.products * b.attention - b.products * a.attention;
+  double of_products = (t * b.attention - u * a.attention) / determinant,
+         of_attention = (a.products * u - b.products * t) / determinant;
+  if (!(determinant != 0.0 && of_products > 0.0 && of_attention > 0.0))
+    of_products = of_attention = u / (b.products + b.attention);
+  double seconds = 0.0;
   for (std::uint64_t i = 0; i < kLookedAt; ++i) {
-    const TrainingSample sample = samples.sample(i);
-    work += work_of(weights.config(), sample.tokens.size(), sample.counted(), recompute) / kLookedAt;
+    const Work work = work_of(weights.config(), samples.sample(i), recompute);
+    seconds += (work.products * of_products + work.attention * of_attention) / kLookedAt;
   }
-  return seconds * work / work_of(weights.config(), stretch.tokens.size(), stretch.tokens.size(), recompute) *
-         static_cast<double>(plan.trainer.samples_per_step);
+  return seconds * static_cast<double>(plan.trainer.samples_per_step);
 }
 
 }  // namespace tome::extend

@@ -7,20 +7,24 @@
 
 namespace tome::extend {
 
+/// Whether the model's weights fit as fp32 tensors. Errors: memory, with what is needed and what is there.
+Status check_room_for_weights(const ModelFile& file);
+
 struct Workload {
   Recompute recompute = Recompute::layers;
   std::uint64_t bytes = 0;  ///< weights, gradients, the optimiser's state and one sample's work: at most
 };
-/// auto: nothing is run again where that fits in 80 % of the memory at hand. Errors: memory, with what is needed and
-/// what is there.
-Result<Workload> workload_of(const ExtendFlags& flags, const ExtendPlan& plan, const TrainingWeights& weights,
-                             const SampleMaker& samples);
+/// The weights are there already. auto: nothing is run again where that fits in 80 % of the memory at hand. Errors:
+/// memory, with what is needed, what is there, and what to change.
+Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& weights, const SampleMaker& samples);
 
-/// Multiply-adds of one sample's gradients, for ratios between samples.
-double work_of(const ModelConfig& config, std::uint64_t tokens, std::uint64_t counted, Recompute recompute);
+/// Multiply-adds of one sample's gradients: products with matrices, and attention.
+struct Work {
+  double products = 0.0, attention = 0.0;
+};
+Work work_of(const ModelConfig& config, const TrainingSample& sample, Recompute recompute);
 
-/// Seconds of a step: a short stretch of the first sample is timed, and scaled up to the first samples' lengths. Leaves
-/// no gradients.
+/// Seconds of a step: two short stretches are timed, and scaled up to the first samples' lengths. Leaves no gradients.
 double seconds_a_step(DecoderGradient& graph, const TrainingWeights& weights, const SampleMaker& samples,
                       const ExtendPlan& plan, Recompute recompute);
 

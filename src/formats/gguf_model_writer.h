@@ -10,6 +10,9 @@ namespace tome {
 /// Whether the model came from a GGUF file.
 bool is_gguf(const ModelFile& model);
 
+/// Whether GGUF can declare the positions of `config`. Errors: unsupported.
+Status check_gguf_positions(const ModelConfig& config);
+
 /// Metadata as in the file that the model came from (the first, where it was split), but context length, RoPE base and
 /// scaling as `model.config` says; tensors as `model.tensors` says, the others (rope_freqs.weight …) as they are.
 /// Errors: usage for a model that came from elsewhere; unsupported for a scaling that GGUF cannot express; io.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <utility>
@@ -42,9 +43,10 @@ struct LoraAdapter {
   std::vector<std::shared_ptr<const void>> storage;
 };
 
-/// The three files of a folder; `own` is empty where it is missing. `tensors` must outlive what is made of it.
+/// The three files of a folder. `tensors` must outlive what is made of it.
 struct LoraAdapterBytes {
-  std::string config, own;
+  std::string config;
+  std::optional<std::string> own;  ///< none: an adapter made elsewhere
   std::span<const std::byte> tensors;
 };
 

@@ -7,6 +7,11 @@
 #include "position/longrope.h"
 
 namespace tome {
+namespace {
+
+constexpr float kLeastDivisor = 0.01f, kMostDivisor = 1e6f;
+
+}  // namespace
 
 Result<ModelConfig> extended_config(const ModelConfig& config, ScalingMethod method, double factor,
                                     std::span<const float> divisors) {
@@ -24,9 +29,13 @@ Result<ModelConfig> extended_config(const ModelConfig& config, ScalingMethod met
   DeclaredScaling& scaling = extended.scaling;
   if (by_search && divisors.size() != config.rope_dims / 2)
     return fail(ErrorKind::usage, "scaling longrope: {} divisors, expected {}", divisors.size(), config.rope_dims / 2);
+  if (!by_search && !divisors.empty())
+    return fail(ErrorKind::usage, "scaling {}: {} divisors, expected none: they are longrope's",
+                scaling_method_name(method), divisors.size());
   for (const float divisor : divisors)
-    if (!(divisor > 0.0f && std::isfinite(divisor)))
-      return fail(ErrorKind::usage, "scaling longrope: divisor {}, expected a number above 0", divisor);
+    if (!(divisor >= kLeastDivisor && divisor <= kMostDivisor))
+      return fail(ErrorKind::usage, "scaling longrope: divisor {}, expected {} to {}", divisor, kLeastDivisor,
+                  kMostDivisor);
   // Frequencies divided by a list (Llama 3 as GGUF has it) can be scaled once more; another formula cannot.
   const bool by_list = scaling.type == "llama3" && !scaling.frequency_factors.empty() && !by_search;
   if (scaling.type != "none" && !by_list)

@@ -12,8 +12,8 @@ namespace tome {
 /// `config` with linear, ntk (as a larger base), yarn or longrope by `factor` declared, and a window `factor` times as
 /// long; none: as it is. divisors: λ of longrope, rope_dims / 2, used at every length (one table: what training saw).
 /// Errors: unsupported for a method that model files cannot declare, and where the file declares another scaling
-/// already; usage for a factor below 1, a window beyond 2³² tokens, or divisors that are missing, too many or not
-/// positive.
+/// already; usage for a factor below 1, a window beyond 2³² tokens, or divisors that are missing, too many, out of
+/// range or another method's.
 Result<ModelConfig> extended_config(const ModelConfig& config, ScalingMethod method, double factor,
                                     std::span<const float> divisors = {});
 

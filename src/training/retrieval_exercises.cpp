@@ -10,6 +10,8 @@
 namespace tome {
 namespace {
 
+constexpr std::uint64_t kCue = 8;  ///< tokens of a passage that is begun again
+
 /// {0}: a made-up name, {1}: a made-up value, which ends the first and follows the second and third.
 struct Wording {
   std::string_view statement, question, begun;
@@ -147,7 +149,7 @@ RetrievalExercise RetrievalExercises::with_facts(std::span<const TokenId> filler
 }
 
 RetrievalExercise RetrievalExercises::copy(std::span<const TokenId> filler, std::uint64_t length, Rng& rng) const {
-  constexpr std::uint64_t cue = 8, most = 48;
+  constexpr std::uint64_t cue = kCue, most = 48;
   const std::vector<TokenId> turn = encode("\n\n");
   const std::uint64_t kept = std::min<std::uint64_t>(length - most - turn.size(), filler.size());
   const std::uint64_t passage = std::min<std::uint64_t>(cue + 8 + rng.below(most - cue - 7), kept);
@@ -166,10 +168,10 @@ RetrievalExercise RetrievalExercises::copy(std::span<const TokenId> filler, std:
 RetrievalExercise RetrievalExercises::make(Kind kind, std::span<const TokenId> filler, std::uint64_t length,
                                            Rng& rng) const {
   CHECK(length >= shortest);
-  if (kind == Kind::copy) return copy(filler, length, rng);
+  if (kind == Kind::copy && filler.size() >= 2 * kCue) return copy(filler, length, rng);
   std::vector<Fact> facts;
   const std::uint64_t count = 1 + rng.below(std::min<std::uint64_t>(8, length / shortest));
-  for (std::uint64_t i = 0; i < count; ++i) facts.push_back(kind == Kind::facts ? fact(rng) : line(rng));
+  for (std::uint64_t i = 0; i < count; ++i) facts.push_back(kind == Kind::list ? line(rng) : fact(rng));
   return with_facts(filler, length, facts, rng);
 }
 

@@ -26,7 +26,7 @@ class RetrievalExercises {
   explicit RetrievalExercises(std::shared_ptr<const Tokenizer> tokenizer);
 
   /// Of at most `length` tokens (≥ `shortest`) and at most what filler and questions give; everything is drawn from
-  /// `rng`.
+  /// `rng`. Some tokens count in each: where the filler is too short to copy from, facts are asked for.
   RetrievalExercise make(Kind kind, std::span<const TokenId> filler, std::uint64_t length, Rng& rng) const;
 
  private:

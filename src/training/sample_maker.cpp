@@ -23,12 +23,12 @@ Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const Traini
   SampleMaker maker(texts, options);
   maker.exercises_ = std::move(exercises);
   CHECK(options.retrieval_share == 0.0 || maker.exercises_ != nullptr);
-  if (options.short_share + options.retrieval_share > 1.0)
-    return fail(ErrorKind::usage, "[training] {} of the samples short and {} exercises, expected at most 1 together",
+  if (options.short_share + options.retrieval_share > 1.0 + 1e-9)
+    return fail(ErrorKind::usage, "--short-share {} and --mix retrieval:{}: expected at most 1 together",
                 options.short_share, options.retrieval_share);
   if (options.retrieval_share > 0.0 && maker.long_length() <= RetrievalExercises::shortest)
-    return fail(ErrorKind::usage, "[training] exercises of {} tokens, expected more than {}", maker.long_length(),
-                RetrievalExercises::shortest);
+    return fail(ErrorKind::usage, "--mix retrieval: exercises of {} tokens (--length), expected more than {}",
+                maker.long_length(), RetrievalExercises::shortest);
   maker.windows_ = maker.windows_of(maker.long_length(), 0).size();
   if (maker.windows_ == 0 || (options.short_share > 0.0 && maker.windows_of(options.length, 0).empty()))
     return fail(ErrorKind::usage, "[training] {} tokens of text, expected more than one sample of {}", texts.tokens(),
@@ -129,7 +129,8 @@ TrainingSample SampleMaker::sample(std::uint64_t number) const {
   const Window window = windows_of(length, index / each)[index % each];
   TrainingSample sample = kind == Kind::retrieval ? exercise_of(window, number) : sample_of(window);
   if (kind == Kind::plain_short) return sample;
-  if (options_.kind == LongSamples::shifted) sample.shifted_group = options_.target / 4;
+  // A question must see what it asks for.
+  if (options_.kind == LongSamples::shifted && kind == Kind::long_text) sample.shifted_group = options_.target / 4;
   if (options_.kind == LongSamples::skip_wise) {
     Rng rng = rng_of(options_.seed, kSkip, number);
     for (std::size_t first = 0; first < sample.tokens.size();) {  // a document skips by itself

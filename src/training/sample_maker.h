@@ -14,7 +14,7 @@ namespace tome {
 enum class LongSamples {
   plain,      ///< as long as the target
   skip_wise,  ///< short, with positions that skip (PoSE); sliding-window layers keep their own
-  shifted,    ///< as long as the target, full layers in shifted groups of a quarter (S²)
+  shifted,    ///< as long as the target, full layers in shifted groups of a quarter (S²); exercises see everything
 };
 
 struct TrainingSampleOptions {

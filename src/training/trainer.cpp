@@ -55,6 +55,9 @@ Result<TrainingStep> Trainer::step() {
     samples.push_back(samples_.sample(first + i));
     report.tokens += samples.back().counted();
   }
+  if (report.tokens == 0)
+    return fail(ErrorKind::usage, "[training] step {} (samples {} to {}): no token counts, expected some",
+                report.number, first, first + options_.samples_per_step - 1);
   optimizer_->zero_grad();
   double total = 0.0;
   for (const TrainingSample& sample : samples)

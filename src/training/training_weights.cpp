@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "base/check.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
 #include "kernels/dequantize.h"
@@ -76,6 +77,12 @@ void TrainingWeights::add_change(Role role, int layer, std::uint32_t rank, doubl
   change.a.set_requires_grad(true);
   change.b.set_requires_grad(true);
   set_change(role, layer, std::move(change));
+}
+
+void TrainingWeights::set_trainable(Role role, int layer) {
+  torch::Tensor& tensor = tensors_.at({role, layer});
+  CHECK(tensor.scalar_type() == torch::kFloat32);
+  tensor.set_requires_grad(true);
 }
 
 void TrainingWeights::round_frozen_matrices() {

@@ -51,11 +51,11 @@ class TrainingWeights {
   /// initialisation: Kaiming's with a = √5), from the seed, role and layer alone.
   void add_change(Role role, int layer, std::uint32_t rank, double alpha, std::uint64_t seed);
   void set_change(Role role, int layer, LowRankChange change) { changes_[{role, layer}] = std::move(change); }
-  /// Matrices that training does not turn become bf16: half the memory, and products with them are of bf16 rows,
-  /// summed in fp32. After add_change and set_trainable.
+  /// Matrices that training does not turn become bf16: half the memory. A product with one, its gradient and the logits
+  /// are sums in fp32 that are rounded to bf16. After add_change and set_trainable.
   void round_frozen_matrices();
   /// Lets training turn the tensor itself.
-  void set_trainable(Role role, int layer = -1) { tensors_.at({role, layer}).set_requires_grad(true); }
+  void set_trainable(Role role, int layer = -1);
 
   /// Everything that training turns, in a fixed order: changes (a, then b), then tensors.
   std::vector<torch::Tensor> trainable() const;

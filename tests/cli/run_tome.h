@@ -51,8 +51,9 @@ class TomeCommand : public ::testing::Test {
     return text.str();
   }
 
-  /// interrupt_after_ms > 0: Ctrl-C after so long.
-  Ran run(std::vector<std::string> words, const std::string& input = "", int interrupt_after_ms = 0) const {
+  /// interrupt_after_ms > 0: Ctrl-C after so long; interrupt_when: once that file is there (or a minute has passed).
+  Ran run(std::vector<std::string> words, const std::string& input = "", int interrupt_after_ms = 0,
+          const std::string& interrupt_when = "") const {
     const std::string in = write("stdin", input);
     const std::string out = (folder_ / "stdout").string(), err = (folder_ / "stderr").string();
     const pid_t child = fork();
@@ -70,6 +71,11 @@ class TomeCommand : public ::testing::Test {
     }
     if (interrupt_after_ms > 0) {
       std::this_thread::sleep_for(std::chrono::milliseconds(interrupt_after_ms));
+      kill(child, SIGINT);
+    }
+    if (!interrupt_when.empty()) {
+      for (int waited = 0; waited < 3000 && !std::filesystem::exists(interrupt_when); ++waited)
+        std::this_thread::sleep_for(std::chrono::milliseconds(20));
       kill(child, SIGINT);
     }
     int status = 0;

@@ -80,6 +80,7 @@ TEST(GgufModelWriter, searched_divisors_are_read_back) {
   EXPECT_EQ((*again)->config.scaling.long_factors, divisors);
   EXPECT_EQ((*again)->config.scaling.short_factors, divisors);
   EXPECT_EQ((*again)->config.scaling.attention_factor, 1.25);
+  EXPECT_FALSE((*again)->config.scaling.explicit_factor);
   const Target second;
   ASSERT_TRUE(write_gguf_model(second.path + "2", **again));  // lists once, not twice
   EXPECT_EQ((*open_model_file(second.path + "2"))->config.scaling.long_factors, divisors);

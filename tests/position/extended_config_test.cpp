@@ -68,6 +68,10 @@ TEST(ExtendedConfig, searched_divisors_are_one_table_at_every_length) {
   EXPECT_EQ(extended_config(small(), ScalingMethod::longrope, 4.0, divisors).error().kind, ErrorKind::usage);
   divisors.push_back(0.0f);
   EXPECT_EQ(extended_config(small(), ScalingMethod::longrope, 4.0, divisors).error().kind, ErrorKind::usage);
+  divisors.back() = 1e-45f;
+  EXPECT_EQ(extended_config(small(), ScalingMethod::longrope, 4.0, divisors).error().kind, ErrorKind::usage);
+  divisors.back() = 2.0f;
+  EXPECT_EQ(extended_config(small(), ScalingMethod::yarn, 4.0, divisors).error().kind, ErrorKind::usage);
 }
 
 TEST(ExtendedConfig, what_cannot_be_declared_is_refused) {

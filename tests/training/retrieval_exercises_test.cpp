@@ -98,6 +98,14 @@ TEST_F(RetrievalExercisesTest, a_passage_is_begun_again_and_goes_on_as_before) {
   }
 }
 
+TEST_F(RetrievalExercisesTest, hardly_any_text_still_gives_answers_that_count) {
+  for (const std::size_t tokens : {0u, 1u, 5u, 15u, 16u, 17u})
+    for (const Kind kind : {Kind::facts, Kind::list, Kind::copy}) {
+      Rng rng(3);
+      EXPECT_FALSE(answers_of(exercises.make(kind, std::span(filler).first(tokens), 300, rng)).empty()) << tokens;
+    }
+}
+
 TEST_F(RetrievalExercisesTest, the_draw_alone_decides) {
   EXPECT_EQ(make(Kind::facts, 900, 4).tokens, make(Kind::facts, 900, 4).tokens);
   EXPECT_NE(make(Kind::facts, 900, 4).tokens, make(Kind::facts, 900, 5).tokens);
