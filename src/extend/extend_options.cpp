@@ -131,9 +131,9 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
 void choose_trainable(const ExtendFlags& flags, TrainingWeights& weights) {
   const int layers = static_cast<int>(weights.config().layers);
   for (const std::string& name : cli::list_of(flags.train)) {
-    if (const auto role = matrix_role(name)) {
+    if (const auto matrix = matrix_role(name)) {
       for (int layer = 0; layer < layers; ++layer)
-        weights.add_change(*role, layer, flags.rank, flags.alpha, flags.seed);
+        weights.add_change(*matrix, layer, flags.rank, flags.alpha, flags.seed);
     } else if (name == "norms") {
       for (int layer = 0; layer < layers; ++layer)
         for (const Role role : {Role::attention_norm, Role::feed_forward_norm, Role::post_attention_norm,

@@ -123,6 +123,7 @@ class Search {
     const double rate = static_cast<double>(fresh_) / std::chrono::duration<double>(Clock::now() - begun_).count();
     const std::uint64_t total =
         flags_.search_population + std::uint64_t{flags_.search_generations} * (flags_.search_population - parents());
+    const std::uint64_t done = std::min<std::uint64_t>(looked_at_.size(), total);
     progress_({.what = "searching",
                .done = done,
                .total = total,

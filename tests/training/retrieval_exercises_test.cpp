@@ -131,7 +131,9 @@ TEST_F(RetrievalExercisesTest, a_share_of_the_samples_are_exercises_at_skipping_
     EXPECT_LT(sample.counted(), 400u);
     skipped += sample.positions.back() >= 512 ? 1 : 0;
     for (std::size_t i = 0; i + 1 < sample.tokens.size(); ++i)
-      if (sample.targets[i] != TrainingSample::kNoTarget) EXPECT_EQ(sample.targets[i], sample.tokens[i + 1]);
+      if (sample.targets[i] != TrainingSample::kNoTarget) {
+        EXPECT_EQ(sample.targets[i], sample.tokens[i + 1]);
+      }
   }
   EXPECT_GT(found, 70);
   EXPECT_LT(found, 130);
