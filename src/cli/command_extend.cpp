@@ -5,6 +5,7 @@
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <filesystem>
 
@@ -12,6 +13,17 @@
 #include "cli/program.h"
 
 namespace tome::cli {
+namespace {
+
+/// Three teams of threads take turns in a training step: torch's (OpenMP), its matrix library's and ours. Each would
+/// turn in circles on the cores while another works. They read these when they are loaded; what the user set stays.
+void let_threads_sleep() {
+  for (const auto& [name, value] :
+       {std::pair{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "0"}, {"OPENBLAS_THREAD_TIMEOUT", "4"}})
+    ::setenv(name, value, 0);
+}
+
+}  // namespace
 
 Command add_extend(CLI::App& program) {
   CLI::App* app =
@@ -29,6 +41,7 @@ int start_extend(int argc, char** argv) {
                    "[extend] this build cannot train: libtorch was not there when it was made (docs/training.md)"});
   std::vector<char*> arguments(argv + 1, argv + argc);
   arguments.push_back(nullptr);
+  let_threads_sleep();
   ::execv(program.c_str(), arguments.data());
   return report({ErrorKind::io, fmt::format("[extend] {}: {}", program, std::strerror(errno))});
 }

@@ -137,10 +137,10 @@ Status open_workplace(const ExtendFlags& flags, const ExtendPlan& plan, Workplac
   std::shared_ptr<const RetrievalExercises> exercises;
   if (plan.samples.retrieval_share > 0.0) exercises = std::make_shared<RetrievalExercises>(place.tokenizer);
   TOME_ASSIGN(place.samples, SampleMaker::create(place.texts, plan.samples, exercises));
-  TOME_TRY(check_room_for_weights(*place.file));
+  TOME_TRY(check_room_for_weights(flags, *place.file));
   TOME_ASSIGN(place.weights, TrainingWeights::load(place.file));
   if (flags.steps != 0) choose_trainable(flags, *place.weights);
-  if (flags.precision == "bf16") place.weights->round_frozen_matrices();
+  place.weights->freeze_matrices(flags.precision == "bf16");
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
   if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());

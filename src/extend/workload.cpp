@@ -40,19 +40,19 @@ double seconds_of(DecoderGradient& graph, const TrainingSample& sample) {
 
 }  // namespace
 
-Status check_room_for_weights(const ModelFile& file) {
+Status check_room_for_weights(const ExtendFlags& flags, const ModelFile& file) {
+  // With the transposed copies of frozen matrices; bf16 replaces fp32 matrix by matrix.
+  const std::uint64_t each = flags.precision == "bf16" ? sizeof(float) : 2 * sizeof(float);
   std::uint64_t bytes = 0;
-  for (const auto& [key, view] : file.tensors) bytes += view.elements() * sizeof(float);
+  for (const auto& [key, view] : file.tensors) bytes += view.elements() * each;
   if (bytes > memory_at_hand())
-    return fail(ErrorKind::memory, "[training] {}: its weights need {} as fp32, {} are at hand", file.path,
-                cli::human_bytes(bytes), cli::human_bytes(memory_at_hand()));
+    return fail(ErrorKind::memory, "[training] {}: its weights need {} as --precision {}, {} are at hand", file.path,
+                cli::human_bytes(bytes), flags.precision, cli::human_bytes(memory_at_hand()));
   return {};
 }
 
 Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& weights, const SampleMaker& samples) {
-  std::uint64_t kept = 0, to_come = 0;
-  for (const auto& [key, tensor] : weights.tensors())
-    kept += static_cast<std::uint64_t>(tensor.numel()) * static_cast<std::uint64_t>(tensor.element_size());
+  std::uint64_t to_come = 0;
   // A gradient, AdamW's two means and its passing work; a checkpoint of all three is put together in memory.
   constexpr std::uint64_t bytes_a_trained = (1 + 2 + 1 + 3) * sizeof(float);
   for (const torch::Tensor& tensor : weights.trainable())
@@ -64,7 +64,7 @@ Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& we
   Workload load;
   if (flags.recompute == "nothing" || (flags.recompute == "auto" && bytes(Recompute::nothing) <= there / 5 * 4))
     load.recompute = Recompute::nothing;
-  load.bytes = kept + bytes(load.recompute);
+  load.bytes = cli::peak_resident_bytes() + bytes(load.recompute);  // weights, texts and the program itself are there
   if (bytes(load.recompute) > there)
     return fail(ErrorKind::memory, "[training] needs about {} more, {} are at hand: a shorter {}{}",
                 cli::human_bytes(bytes(load.recompute)), cli::human_bytes(there),

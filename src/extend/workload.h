@@ -7,12 +7,13 @@
 
 namespace tome::extend {
 
-/// Whether the model's weights fit as fp32 tensors. Errors: memory, with what is needed and what is there.
-Status check_room_for_weights(const ModelFile& file);
+/// Whether the model's weights fit as --precision wants them. Errors: memory, with what is needed and what is there.
+Status check_room_for_weights(const ExtendFlags& flags, const ModelFile& file);
 
 struct Workload {
   Recompute recompute = Recompute::layers;
-  std::uint64_t bytes = 0;  ///< weights, gradients, the optimiser's state and one sample's work: at most
+  std::uint64_t bytes =
+      0;  ///< of the whole program at most: what is there, gradients, the optimiser's state, a sample's work
 };
 /// The weights are there already. auto: nothing is run again where that fits in 80 % of the memory at hand. Errors:
 /// memory, with what is needed, what is there, and what to change.

@@ -8,28 +8,27 @@
 #include "attention/rotation.h"
 #include "base/check.h"
 #include "training/attention_function.h"
+#include "training/decoder_functions.h"
 #include "training/visible_range.h"
+#include "training/vocabulary_loss.h"
 
 namespace tome {
 
 namespace functional = torch::nn::functional;
 
 struct DecoderGradient::Tables {
-  torch::Tensor cosine[2], sine[2];  // [tokens, 1, head_dim / 2], of full and local layers
+  torch::Tensor cosine[2], sine[2];  // [tokens, head_dim / 2], of full and local layers
   torch::Tensor first_keys[2];
   torch::Tensor first_keys_of_odd_layers;  // S² with a single KV head: every other full layer is shifted
 };
 
 namespace {
 
-/// Logits of a slice of tokens: 64 MiB at most.
-constexpr std::int64_t kMostLogits = std::int64_t{1} << 24;
-
 void fill_rotation(const PositionTable& table, const std::vector<std::uint64_t>& positions, torch::Tensor& cosine,
                    torch::Tensor& sine) {
   RotationRows rows(table);
   const auto half = static_cast<std::int64_t>(rows.half());
-  const std::vector<std::int64_t> shape{static_cast<std::int64_t>(positions.size()), 1, half};
+  const std::vector<std::int64_t> shape{static_cast<std::int64_t>(positions.size()), half};
   cosine = torch::empty(shape, torch::kFloat32);
   sine = torch::empty(shape, torch::kFloat32);
   for (std::size_t token = 0; token < positions.size(); ++token) {
@@ -40,18 +39,6 @@ void fill_rotation(const PositionTable& table, const std::vector<std::uint64_t>&
   }
 }
 
-/// x · Wᵀ in fp32, of bf16 rows where W is bf16.
-torch::Tensor product(const torch::Tensor& x, const torch::Tensor& weight) {
-  if (weight.scalar_type() == torch::kFloat32) return torch::linear(x, weight);
-  return torch::linear(x.to(weight.scalar_type()), weight).to(torch::kFloat32);
-}
-
-/// x: [tokens, heads, head_dim] in halves order.
-torch::Tensor rotate(const torch::Tensor& x, const torch::Tensor& cosine, const torch::Tensor& sine) {
-  const std::vector<torch::Tensor> halves = x.chunk(2, -1);
-  return torch::cat({halves[0] * cosine - halves[1] * sine, halves[1] * cosine + halves[0] * sine}, -1);
-}
-
 }  // namespace
 
 std::uint64_t TrainingSample::counted() const {
@@ -60,15 +47,19 @@ std::uint64_t TrainingSample::counted() const {
 }
 
 std::uint64_t DecoderGradient::working_bytes(const ModelConfig& config, std::uint64_t tokens, Recompute recompute) {
-  // What autograd keeps of a layer for each token: inputs of norms and products, queries, keys, values and context
-  // before and after rotation, and the four rows of the feed-forward part.
+  // What autograd keeps of a layer for each token: what its norms read (a norm before and one after each half, or one),
+  // what low-rank changes read, queries and keys (before their norms too), values, context, and the rows of the
+  // feed-forward part. Gradients on their way take as much as two layers.
   const std::uint64_t hidden = config.hidden, heads = std::uint64_t{config.heads} + config.kv_heads;
-  const std::uint64_t layer = (config.post_norms ? 14 : 8) * hidden +
-                              (config.qk_norm ? 9 : 5) * heads * config.head_dim +
-                              4 * std::uint64_t{config.feed_forward};
+  const std::uint64_t layer = (config.post_norms ? 6 : 4) * hidden +
+                              (config.qk_norm ? 3 : 2) * heads * config.head_dim +
+                              3 * std::uint64_t{config.feed_forward};
   const std::uint64_t kept =
-      recompute == Recompute::nothing ? layer * (config.layers + 1) : 2 * layer + hidden * (config.layers + 2);
-  return tokens * kept * sizeof(float) + 4 * kMostLogits * sizeof(float);
+      recompute == Recompute::nothing ? layer * (config.layers + 2) : 3 * layer + hidden * (config.layers + 2);
+  // Logits of a slice, their softmax and its gradient where torch makes them.
+  const std::uint64_t logits =
+      3 * static_cast<std::uint64_t>(logit_rows_at_once(config.vocabulary)) * config.vocabulary;
+  return (tokens * kept + logits) * sizeof(float);
 }
 
 DecoderGradient::DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local, Recompute recompute)
@@ -114,8 +105,14 @@ torch::Tensor DecoderGradient::embed(const TrainingSample& sample) const {
   return c.embedding_scale == 1.0f ? rows : rows * c.embedding_scale;
 }
 
+/// x · Wᵀ.
+torch::Tensor DecoderGradient::product(const torch::Tensor& x, Role role, int layer) const {
+  if (const FrozenMatrix* matrix = weights_.frozen(role, layer)) return matrix->product(x);
+  return torch::linear(x, weights_.at(role, layer));
+}
+
 torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer) const {
-  torch::Tensor y = product(x, weights_.at(role, layer));
+  torch::Tensor y = product(x, role, layer);
   if (const LowRankChange* change = weights_.change(role, layer))
     y = y + torch::linear(torch::linear(x, change->a), change->b) * change->scale;
   return y;
@@ -127,8 +124,7 @@ torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int lay
 }
 
 torch::Tensor DecoderGradient::norm(const torch::Tensor& x, Role role, int layer) const {
-  const torch::Tensor mean = x.pow(2).mean(-1, true);
-  return x * torch::rsqrt(mean + weights_.config().norm_epsilon) * weights_.at(role, layer);
+  return rms_norm(x, weights_.at(role, layer), weights_.config().norm_epsilon);
 }
 
 torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Tables& tables) const {
@@ -157,9 +153,7 @@ torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Ta
   const torch::Tensor middle = x + context;
   const torch::Tensor into = norm(middle, Role::feed_forward_norm, index);
   const torch::Tensor gate = linear(into, Role::gate, index);
-  const torch::Tensor gated = (c.activation == Activation::silu ? torch::silu(gate) : torch::gelu(gate, "tanh")) *
-                              linear(into, Role::up, index);
-  torch::Tensor change = linear(gated, Role::down, index);
+  torch::Tensor change = linear(gated(gate, linear(into, Role::up, index), c.activation), Role::down, index);
   if (c.post_norms) change = norm(change, Role::post_feed_forward_norm, index);
   return middle + change;
 }
@@ -167,7 +161,7 @@ torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Ta
 /// normed hidden [n, hidden] → logits [n, vocabulary].
 torch::Tensor DecoderGradient::output_of(const torch::Tensor& hidden) const {
   const ModelConfig& c = weights_.config();
-  const torch::Tensor logits = product(hidden, weights_.at(c.tied_embeddings ? Role::token_embedding : Role::output));
+  const torch::Tensor logits = product(hidden, c.tied_embeddings ? Role::token_embedding : Role::output, -1);
   return c.final_logit_softcap == 0.0f ? logits : torch::tanh(logits / c.final_logit_softcap) * c.final_logit_softcap;
 }
 
@@ -181,7 +175,17 @@ double DecoderGradient::head(const torch::Tensor& hidden, const TrainingSample& 
     targets.push_back(sample.targets[row]);
   }
   const auto counted = static_cast<std::int64_t>(rows.size());
-  const std::int64_t step = std::max<std::int64_t>(1, kMostLogits / weights_.config().vocabulary);
+  const ModelConfig& c = weights_.config();
+  const Role role = c.tied_embeddings ? Role::token_embedding : Role::output;
+  if (const FrozenMatrix* output = weights_.frozen(role, -1); output != nullptr && c.final_logit_softcap == 0.0f) {
+    const torch::Tensor index = torch::from_blob(rows.data(), {counted}, torch::kInt64);
+    torch::Tensor found;
+    const double total = vocabulary_loss(hidden.detach().index_select(0, index), *output, targets, weight,
+                                         gradient == nullptr ? nullptr : &found);
+    if (gradient != nullptr) *gradient = torch::zeros_like(hidden).index_copy_(0, index, found);
+    return total;
+  }
+  const std::int64_t step = logit_rows_at_once(c.vocabulary);
   if (gradient != nullptr) *gradient = torch::zeros_like(hidden);
   double total = 0.0;
   for (std::int64_t first = 0; first < counted; first += step) {

@@ -54,6 +54,7 @@ class DecoderGradient {
   struct Tables;
   Tables tables_of(const TrainingSample& sample) const;
   torch::Tensor embed(const TrainingSample& sample) const;
+  torch::Tensor product(const torch::Tensor& x, Role role, int layer) const;
   torch::Tensor linear(const torch::Tensor& x, Role role, int layer, Role bias) const;
   torch::Tensor linear(const torch::Tensor& x, Role role, int layer) const;
   torch::Tensor norm(const torch::Tensor& x, Role role, int layer) const;

@@ -10,7 +10,8 @@
 namespace tome {
 namespace {
 
-constexpr std::uint64_t kCue = 8;  ///< tokens of a passage that is begun again
+constexpr std::uint64_t kTokensAFact = 48;  ///< about, of statement, question and answer
+constexpr std::uint64_t kCue = 8;           ///< tokens of a passage that is begun again
 
 /// {0}: a made-up name, {1}: a made-up value, which ends the first and follows the second and third.
 struct Wording {
@@ -109,26 +110,32 @@ void RetrievalExercises::ask(const Fact& fact, RetrievalExercise& to) const {
 
 RetrievalExercise RetrievalExercises::with_facts(std::span<const TokenId> filler, std::uint64_t length,
                                                  const std::vector<Fact>& facts, Rng& rng) const {
-  std::vector<std::size_t> order;  // of the questions
+  std::vector<RetrievalExercise> asked;  // question and answer of each
   std::vector<std::vector<TokenId>> statements;
-  RetrievalExercise questions;
-  for (const TokenId token : encode("\n")) {
-    questions.tokens.push_back(token);
-    questions.is_answer.push_back(false);
-  }
   std::uint64_t used = 0;
-  for (std::size_t i = 0; i < facts.size(); ++i) {
-    order.push_back(i);
-    statements.push_back(encode(facts[i].statement));
-    used += statements.back().size();
+  for (const Fact& fact : facts) {
+    std::vector<TokenId> statement = encode(fact.statement);
+    RetrievalExercise question;
+    ask(fact, question);
+    const std::uint64_t more = statement.size() + question.tokens.size();
+    if (!asked.empty() && used + more > length / 4 * 3) break;  // the text keeps a quarter
+    used += more;
+    statements.push_back(std::move(statement));
+    asked.push_back(std::move(question));
   }
-  for (std::size_t i = 0; i + 1 < order.size(); ++i) std::swap(order[i], order[i + rng.below(order.size() - i)]);
-  for (const std::size_t i : order) ask(facts[i], questions);
+  for (std::size_t i = 0; i + 1 < asked.size(); ++i) std::swap(asked[i], asked[i + rng.below(asked.size() - i)]);
+  RetrievalExercise questions;
+  questions.tokens = encode("\n");
+  questions.is_answer.assign(questions.tokens.size(), false);
   used += questions.tokens.size();
+  for (const RetrievalExercise& one : asked) {
+    questions.tokens.insert(questions.tokens.end(), one.tokens.begin(), one.tokens.end());
+    questions.is_answer.insert(questions.is_answer.end(), one.is_answer.begin(), one.is_answer.end());
+  }
   CHECK(used < length);
   const std::uint64_t kept = std::min<std::uint64_t>(length - used, filler.size());
   std::vector<std::uint64_t> places;
-  for (std::size_t i = 0; i < facts.size(); ++i) places.push_back(rng.below(kept + 1));
+  for (std::size_t i = 0; i < statements.size(); ++i) places.push_back(rng.below(kept + 1));
   std::sort(places.begin(), places.end());
   RetrievalExercise exercise;
   std::uint64_t done = 0;
@@ -170,7 +177,8 @@ RetrievalExercise RetrievalExercises::make(Kind kind, std::span<const TokenId> f
   CHECK(length >= shortest);
   if (kind == Kind::copy && filler.size() >= 2 * kCue) return copy(filler, length, rng);
   std::vector<Fact> facts;
-  const std::uint64_t count = 1 + rng.below(std::min<std::uint64_t>(8, length / shortest));
+  // Few as well as many: many answers teach more a sample, few leave more text to look through.
+  const std::uint64_t count = 1 + rng.below(1 + rng.below(length / kTokensAFact));
   for (std::uint64_t i = 0; i < count; ++i) facts.push_back(kind == Kind::list ? line(rng) : fact(rng));
   return with_facts(filler, length, facts, rng);
 }

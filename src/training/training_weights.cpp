@@ -81,13 +81,16 @@ void TrainingWeights::add_change(Role role, int layer, std::uint32_t rank, doubl
 
 void TrainingWeights::set_trainable(Role role, int layer) {
   torch::Tensor& tensor = tensors_.at({role, layer});
-  CHECK(tensor.scalar_type() == torch::kFloat32);
+  CHECK(tensor.scalar_type() == torch::kFloat32 && frozen(role, layer) == nullptr);
   tensor.set_requires_grad(true);
 }
 
-void TrainingWeights::round_frozen_matrices() {
-  for (auto& [key, tensor] : tensors_)
-    if (tensor.dim() == 2 && !tensor.requires_grad()) tensor = tensor.to(torch::kBFloat16);
+void TrainingWeights::freeze_matrices(bool rounded) {
+  for (auto& [key, tensor] : tensors_) {
+    if (tensor.dim() != 2 || tensor.requires_grad()) continue;
+    if (rounded) tensor = tensor.to(torch::kBFloat16);
+    frozen_.emplace(key, FrozenMatrix(tensor));
+  }
 }
 
 torch::Tensor TrainingWeights::as_stored_elsewhere(const WeightKey& key) const {

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "formats/model_file.h"
+#include "training/frozen_matrix.h"
 
 namespace tome {
 
@@ -51,9 +52,15 @@ class TrainingWeights {
   /// initialisation: Kaiming's with a = √5), from the seed, role and layer alone.
   void add_change(Role role, int layer, std::uint32_t rank, double alpha, std::uint64_t seed);
   void set_change(Role role, int layer, LowRankChange change) { changes_[{role, layer}] = std::move(change); }
-  /// Matrices that training does not turn become bf16: half the memory. A product with one, its gradient and the logits
-  /// are sums in fp32 that are rounded to bf16. After add_change and set_trainable.
-  void round_frozen_matrices();
+  /// Matrices that training does not turn are multiplied by the engine's kernels from now on, in bf16 where `rounded`:
+  /// half the memory, and faster where the processor has products for it. After add_change and set_trainable. Without
+  /// it torch multiplies.
+  void freeze_matrices(bool rounded);
+  /// Null where torch multiplies.
+  const FrozenMatrix* frozen(Role role, int layer) const {
+    const auto found = frozen_.find({role, layer});
+    return found == frozen_.end() ? nullptr : &found->second;
+  }
   /// Lets training turn the tensor itself.
   void set_trainable(Role role, int layer = -1);
 
@@ -64,6 +71,7 @@ class TrainingWeights {
   std::shared_ptr<const ModelFile> file_;
   std::map<WeightKey, torch::Tensor> tensors_;
   std::map<WeightKey, LowRankChange> changes_;
+  std::map<WeightKey, FrozenMatrix> frozen_;
 };
 
 }  // namespace tome

@@ -63,10 +63,10 @@ class TomeCommand : public ::testing::Test {
       dup2(open(in.c_str(), O_RDONLY), 0);
       dup2(open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 1);
       dup2(open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600), 2);
-      std::vector<char*> arguments{const_cast<char*>(TOME_BINARY)};
+      std::vector<char*> arguments{const_cast<char*>(binary_.c_str())};
       for (std::string& word : words) arguments.push_back(word.data());
       arguments.push_back(nullptr);
-      execv(TOME_BINARY, arguments.data());
+      execv(binary_.c_str(), arguments.data());
       _exit(127);
     }
     if (interrupt_after_ms > 0) {
@@ -92,6 +92,7 @@ class TomeCommand : public ::testing::Test {
   }
 
   std::filesystem::path folder_;
+  std::string binary_ = TOME_BINARY;
 };
 
 /// The file of a packaged model: in TOME_TEST_MODELS, else in the user's cache. Empty when it is not there; the test

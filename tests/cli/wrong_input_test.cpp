@@ -126,5 +126,12 @@ TEST_F(WrongInput, a_context_limit_that_is_too_small_is_refused) {
                  2, "-c allows 16");
 }
 
+TEST_F(WrongInput, a_build_without_libtorch_says_that_it_cannot_train) {
+  binary_ = (folder_ / "tome").string();  // nothing lies beside it
+  std::filesystem::copy_file(TOME_BINARY, binary_);
+  expect_failure(run({"extend", "-m", "x.gguf", "--target", "64k", "--data", "x.txt", "--out", "x"}), 1,
+                 "[extend] this build cannot train: libtorch was not there");
+}
+
 }  // namespace
 }  // namespace tome::testing

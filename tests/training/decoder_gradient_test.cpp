@@ -220,6 +220,29 @@ TEST(DecoderGradient, layers_run_again_give_the_same_gradients_bit_for_bit) {
   }
 }
 
+TEST(DecoderGradient, frozen_matrices_give_the_gradients_of_torchs_own_products) {
+  for (const std::string name : {"llama-untied", "llama-tied", "qwen2", "gemma3"}) {
+    const TrainingSample sample = sample_of(random_tokens(77, 4));
+    TrainingWeights plain = weights_of(name), frozen = weights_of(name);
+    for (TrainingWeights* weights : {&plain, &frozen}) {
+      weights->add_change(Role::query, 0, 4, 8.0, 1);
+      weights->set_trainable(Role::attention_norm, 0);
+      weights->set_trainable(Role::down, 1);
+    }
+    frozen.freeze_matrices(false);
+    EXPECT_EQ(frozen.frozen(Role::down, 1), nullptr);
+    ASSERT_NE(frozen.frozen(Role::up, 0), nullptr);
+    DecoderGradient of_plain = graph_of(plain), of_frozen = graph_of(frozen);
+    const double wanted = of_plain.add_gradients(sample, 1.0), got = of_frozen.add_gradients(sample, 1.0);
+    EXPECT_NEAR(got / wanted, 1.0, 1e-6) << name;
+    const auto expected = plain.trainable(), found = frozen.trainable();
+    for (std::size_t i = 0; i < expected.size(); ++i)
+      EXPECT_LE((found[i].grad() - expected[i].grad()).norm().item<double>(),
+                1e-5 * expected[i].grad().norm().item<double>())
+          << name << " " << i;
+  }
+}
+
 TEST(DecoderGradient, bf16_products_come_near_and_what_is_trained_stays_fp32) {
   for (const std::string name : {"llama-untied", "gemma3"}) {
     const TrainingSample sample = sample_of(random_tokens(77, 4));
@@ -228,7 +251,7 @@ TEST(DecoderGradient, bf16_products_come_near_and_what_is_trained_stays_fp32) {
       weights->add_change(Role::query, 0, 4, 8.0, 1);
       weights->set_trainable(Role::down, 1);
     }
-    rounded.round_frozen_matrices();
+    rounded.freeze_matrices(true);
     EXPECT_EQ(rounded.at(Role::up, 0).scalar_type(), torch::kBFloat16);
     EXPECT_EQ(rounded.at(Role::down, 1).scalar_type(), torch::kFloat32);
     EXPECT_EQ(rounded.at(Role::output_norm).scalar_type(), torch::kFloat32);
