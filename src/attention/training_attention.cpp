@@ -1,6 +1,7 @@
 #include "attention/training_attention.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -15,7 +16,8 @@ namespace tome {
 namespace {
 
 constexpr std::uint64_t kPage = kernels::kPanelColumns;
-constexpr std::uint64_t kTileRows = 96;  ///< query rows of a tile: tokens × heads of one KV head
+/// Query rows of a tile at most: tokens × heads of one KV head. With a page they fit a core's cache.
+constexpr std::uint64_t most_tile_rows(std::size_t dims) { return dims <= 128 ? 128 : 64; }
 constexpr double kLog2E = 1.4426950408889634;
 constexpr float kNothing = -std::numeric_limits<float>::infinity();
 
@@ -36,7 +38,7 @@ void multiply(const float* a, std::size_t a_stride, int rows, const float* panel
 struct Shape {
   const TrainingAttention& attention;
   std::size_t group, dims, slices, width, kv_width;
-  std::uint64_t tile_tokens, tiles;
+  std::uint64_t tile_tokens, tiles;  // tile_tokens divides kPage
 
   explicit Shape(const TrainingAttention& a)
       : attention(a),
@@ -45,7 +47,7 @@ struct Shape {
         slices((a.head_dim + kPage - 1) / kPage),
         width(std::size_t{a.heads} * a.head_dim),
         kv_width(std::size_t{a.kv_heads} * a.head_dim),
-        tile_tokens(std::max<std::uint64_t>(1, kTileRows / group)),
+        tile_tokens(std::min(kPage, std::bit_floor(std::max<std::uint64_t>(1, most_tile_rows(dims) / group)))),
         tiles((a.tokens + tile_tokens - 1) / tile_tokens) {
     CHECK(a.kv_heads > 0 && a.heads % a.kv_heads == 0 && a.head_dim % 2 == 0);
     CHECK(a.first_key.size() == a.tokens || a.first_key.size() == a.tokens * a.kv_heads);
@@ -57,6 +59,7 @@ struct Shape {
                : attention.first_key.subspan(kv_head * attention.tokens, attention.tokens);
   }
   std::uint64_t tokens_of(std::uint64_t first) const { return std::min(tile_tokens, attention.tokens - first); }
+  std::size_t rows_of_head() const { return attention.tokens * group; }
   std::size_t largest_rows() const { return tile_tokens * group; }
   /// Where the head of row `row` of a tile begins in [tokens, heads · head_dim].
   std::size_t place(std::uint32_t kv_head, std::uint64_t first, std::size_t row) const {
@@ -69,26 +72,21 @@ struct Tile {
   explicit Tile(const Shape& of)
       : shape(of),
         queries(of.largest_rows() * of.dims),
-        gradients(of.largest_rows() * of.dims),
-        query_panels(of.largest_rows() * of.slices * kPage),
-        gradient_panels(of.largest_rows() * of.slices * kPage),
         scores(of.largest_rows() * kPage),
         products(of.largest_rows() * kPage),
-        turned(of.largest_rows() * kPage),
-        output(std::max(of.largest_rows(), std::size_t{kPage}) * of.slices * kPage),
-        second_output(kPage * of.slices * kPage),
+        turned(kPage * kPage),
+        output(of.largest_rows() * of.slices * kPage),
         reference(of.largest_rows()),
-        sum(of.largest_rows()),
-        weighted(of.largest_rows()) {}
+        sum(of.largest_rows()) {
+    std::fill_n(sum.data(), sum.size(), 0.0f);
+  }
 
   const Shape& shape;
-  AlignedBuffer<float> queries;                        // [rows][dims], carrying scale · log2 e
-  AlignedBuffer<float> gradients;                      // [rows][dims] of the output
-  AlignedBuffer<float> query_panels, gradient_panels;  // [slices][rows][64]; queries carry the scale
-  AlignedBuffer<float> scores, products, turned;       // [rows][64], turned: [64][rows]
-  AlignedBuffer<float> output, second_output;          // [rows or keys][slices · 64]
-  AlignedBuffer<float> reference, sum;                 // [rows]
-  AlignedBuffer<float> weighted;                       // [rows] Σ output ∘ gradient
+  AlignedBuffer<float> queries;           // [rows][dims], carrying scale · log2 e; forwards alone
+  AlignedBuffer<float> scores, products;  // [rows][64]
+  AlignedBuffer<float> turned;            // [64 keys][64 rows]
+  AlignedBuffer<float> output;            // [rows][slices · 64]
+  AlignedBuffer<float> reference, sum;    // [rows]
 
   std::uint32_t kv_head = 0;
   std::uint64_t first = 0;
@@ -106,20 +104,10 @@ struct Tile {
       for (std::size_t dim = 0; dim < shape.dims; ++dim) to[row * shape.dims + dim] = source[dim] * scale;
     }
   }
-  void load_panels(const float* from, float scale, float* to) const {
-    for (std::size_t slice = 0; slice < shape.slices; ++slice) {
-      const std::size_t begin = slice * kPage, count = std::min<std::size_t>(kPage, shape.dims - begin);
-      for (std::size_t row = 0; row < rows; ++row, to += kPage) {
-        const float* source = from + shape.place(kv_head, first, row) + begin;
-        for (std::size_t dim = 0; dim < count; ++dim) to[dim] = source[dim] * scale;
-        std::fill(to + count, to + kPage, 0.0f);
-      }
-    }
-  }
 
   /// Scores against a page, −∞ where a row does not see the key.
-  void score(const PackedKeys& keys, std::uint64_t page) {
-    multiply(queries.data(), shape.dims, static_cast<int>(rows), keys.key_panel(kv_head, page),
+  void score(const float* of_queries, const PackedKeys& keys, std::uint64_t page) {
+    multiply(of_queries, shape.dims, static_cast<int>(rows), keys.key_panel(kv_head, page),
              static_cast<int>(shape.dims), scores.data(), kPage, kernels::Accumulate::no);
     const auto first_keys = shape.first_keys(kv_head);
     const std::uint64_t begin = page * kPage;
@@ -137,12 +125,12 @@ struct Tile {
   }
 
   /// Scores become 2^(score − reference), in place; references grow where they must and `output` with them.
-  void exponentiate(std::size_t output_columns) {
+  void exponentiate(float* references, std::size_t output_columns) {
     kernels::kernels().softmax_tile_f32({.scores = scores.data(),
                                          .score_stride = kPage,
                                          .rows = static_cast<int>(rows),
                                          .keys = static_cast<int>(kPage),
-                                         .reference = reference.data(),
+                                         .reference = references,
                                          .sum = sum.data(),
                                          .output = output.data(),
                                          .output_stride = shape.slices * kPage,
@@ -151,26 +139,18 @@ struct Tile {
                                          .probability_stride = kPage});
   }
 
-  /// `scores` become probabilities again, `products` the gradient of the unscaled scores:
-  /// P ∘ (gradient · Vᵀ − Σ output ∘ gradient).
-  void score_gradients(const PackedKeys& keys, const PackedKeys& values, std::uint64_t page) {
-    score(keys, page);
-    exponentiate(0);  // references are the LSEs: no score is above them
-    multiply(gradients.data(), shape.dims, static_cast<int>(rows), values.key_panel(kv_head, page),
-             static_cast<int>(shape.dims), products.data(), kPage, kernels::Accumulate::no);
-    for (std::size_t row = 0; row < rows; ++row) {
-      const float less = weighted[row];
-      float* product = products.data() + row * kPage;
-      const float* probability = scores.data() + row * kPage;
-      for (std::size_t key = 0; key < kPage; ++key) product[key] = probability[key] * (product[key] - less);
+  /// to [64 keys][slices · 64] += fromᵀ · panels, with from [rows][64 keys]; a slice's panel is [all rows][64], where
+  /// this tile's begin `slice_stride` floats after the last slice's.
+  void add_turned(const float* from, const float* panels, std::size_t slice_stride, float* to) {
+    for (std::size_t row = 0; row < rows; row += kPage) {
+      const std::size_t count = std::min<std::size_t>(kPage, rows - row);
+      kernels::kernels().pack_panel_f32(DType::f32, reinterpret_cast<const std::byte*>(from + row * kPage),
+                                        kPage * sizeof(float), static_cast<int>(count), static_cast<int>(kPage),
+                                        turned.data());
+      for (std::size_t slice = 0; slice < shape.slices; ++slice)
+        multiply(turned.data(), kPage, static_cast<int>(kPage), panels + slice * slice_stride + row * kPage,
+                 static_cast<int>(count), to + slice * kPage, shape.slices * kPage, kernels::Accumulate::yes);
     }
-  }
-
-  /// [rows][64] to [64][rows].
-  const float* turn(const float* from) {
-    for (std::size_t row = 0; row < rows; ++row)
-      for (std::size_t key = 0; key < kPage; ++key) turned[key * rows + row] = from[row * kPage + key];
-    return turned.data();
   }
 };
 
@@ -194,21 +174,67 @@ void for_each_of(const Shape& shape, std::uint64_t each, const Task& task) {
   }
 }
 
-/// What the backward pass knows of a tile's rows.
-void load_for_backward(Tile& tile, const float* output, const float* lse, const float* output_gradient) {
-  const Shape& shape = tile.shape;
-  const TrainingAttention& a = shape.attention;
-  tile.load(a.queries, static_cast<float>(static_cast<double>(a.score_scale) * kLog2E), tile.queries.data());
-  tile.load(output_gradient, 1.0f, tile.gradients.data());
-  for (std::size_t row = 0; row < tile.rows; ++row) {
-    const std::size_t at = shape.place(tile.kv_head, tile.first, row);
-    double sum = 0.0;
-    for (std::size_t dim = 0; dim < shape.dims; ++dim)
-      sum += static_cast<double>(output[at + dim]) * static_cast<double>(output_gradient[at + dim]);
-    tile.weighted[row] = static_cast<float>(sum);
-    tile.reference[row] = lse[at / shape.dims];
-    tile.sum[row] = 0.0f;
+/// Queries, or the output's gradients, in the order of tiles, as both sides of a product read them.
+class TileRows {
+ public:
+  TileRows(const Shape& shape, const float* from, float scale) : shape_(shape), each_(shape.rows_of_head()) {
+    const std::size_t heads = shape.attention.kv_heads, dims = shape.dims;
+    rows_.reserve(heads * each_ * dims);
+    if (dims != kPage) panels_.reserve(heads * each_ * shape.slices * kPage);
+    parallel_for(static_cast<std::int64_t>(heads * shape.tiles), [&](std::int64_t index, int) {
+      const auto head = static_cast<std::uint32_t>(static_cast<std::uint64_t>(index) / shape.tiles);
+      const std::uint64_t first = static_cast<std::uint64_t>(index) % shape.tiles * shape.tile_tokens;
+      for (std::size_t row = 0; row < shape.tokens_of(first) * shape.group; ++row) {
+        const float* source = from + shape.place(head, first, row);
+        const std::size_t number = first * shape.group + row;
+        float* to = rows_.data() + (head * each_ + number) * dims;
+        for (std::size_t dim = 0; dim < dims; ++dim) to[dim] = source[dim] * scale;
+        if (dims == kPage) continue;
+        for (std::size_t slice = 0; slice < shape.slices; ++slice) {
+          float* part = panels_.data() + ((head * shape.slices + slice) * each_ + number) * kPage;
+          const std::size_t begin = slice * kPage, count = std::min<std::size_t>(kPage, dims - begin);
+          std::copy_n(to + begin, count, part);
+          std::fill(part + count, part + kPage, 0.0f);
+        }
+      }
+    });
   }
+  /// [rows of the tile][dims].
+  const float* rows(std::uint32_t head, std::uint64_t first) const {
+    return rows_.data() + (head * each_ + first * shape_.group) * shape_.dims;
+  }
+  /// [rows of the tile][64] of the first slice; the next one's lies slice_stride() floats behind.
+  const float* panels(std::uint32_t head, std::uint64_t first) const {
+    if (shape_.dims == kPage) return rows(head, first);
+    return panels_.data() + (head * shape_.slices * each_ + first * shape_.group) * kPage;
+  }
+  std::size_t slice_stride() const { return each_ * kPage; }
+
+ private:
+  const Shape& shape_;
+  std::size_t each_;
+  AlignedBuffer<float> rows_, panels_;
+};
+
+/// A task for each page of each KV head, in steps: in step s a page meets the tile that begins s tiles after it. No two
+/// tasks of a step have a page or a tile in common, so they add to gradients without waiting for each other, in an
+/// order that is the same for any number of threads.
+template <class Task>  // task(kv_head, page, first token of the tile, Tile&)
+void for_each_pair(const Shape& shape, std::uint64_t pages, const Task& task) {
+  const std::uint64_t tiles_a_page = kPage / shape.tile_tokens;
+  const std::uint32_t heads = shape.attention.kv_heads;
+  std::uint64_t steps = 0;
+  for (std::uint32_t head = 0; head < heads; ++head)
+    for (std::uint64_t tile = 0; tile < shape.tiles; ++tile) {
+      const std::uint64_t page = shape.first_keys(head)[tile * shape.tile_tokens] / kPage;
+      steps = std::max(steps, tile - page * tiles_a_page + 1);
+    }
+  for (std::uint64_t step = 0; step < steps; ++step)
+    for_each_of(shape, std::min(pages, (shape.tiles - step + tiles_a_page - 1) / tiles_a_page),
+                [&](std::uint32_t head, std::uint64_t page, Tile& tile) {
+                  const std::uint64_t first = (page * tiles_a_page + step) * shape.tile_tokens;
+                  if (shape.first_keys(head)[first] < (page + 1) * kPage) task(head, page, first, tile);
+                });
 }
 
 }  // namespace
@@ -228,8 +254,8 @@ void training_attention(const TrainingAttention& attention, float* output, float
     std::fill_n(tile.sum.data(), tile.rows, 0.0f);
     const std::uint64_t last = tile.first + tile.rows / shape.group - 1;
     for (std::uint64_t page = shape.first_keys(kv_head)[tile.first] / kPage; page <= last / kPage; ++page) {
-      tile.score(keys, page);
-      tile.exponentiate(columns);
+      tile.score(tile.queries.data(), keys, page);
+      tile.exponentiate(tile.reference.data(), columns);
       for (std::size_t slice = 0; slice < shape.slices; ++slice)
         multiply(tile.scores.data(), kPage, static_cast<int>(tile.rows),
                  keys.value_panels_of(kv_head, page) + slice * kPage * kPage, static_cast<int>(kPage),
@@ -252,56 +278,71 @@ void training_attention_backward(const TrainingAttention& attention, const float
   PackedKeys keys(attention.kv_heads, attention.head_dim), values(attention.kv_heads, attention.head_dim);
   keys.pack(attention.keys, attention.keys, attention.tokens);
   values.pack(attention.values, nullptr, attention.tokens);
-  const std::size_t columns = shape.slices * kPage;
-  // dV = Pᵀ · gradient and dK = scale · dSᵀ · Q: a page of keys meets every tile that sees it.
-  for_each_of(shape, keys.pages(), [&](std::uint32_t kv_head, std::uint64_t page, Tile& tile) {
-    const std::uint64_t begin = page * kPage, end = std::min(begin + kPage, attention.tokens);
-    float* value_gradient = tile.output.data();
-    float* key_gradient = tile.second_output.data();
-    std::fill_n(value_gradient, kPage * columns, 0.0f);
-    std::fill_n(key_gradient, kPage * columns, 0.0f);
-    const auto first_keys = shape.first_keys(kv_head);
-    const auto past = static_cast<std::uint64_t>(
-        std::partition_point(first_keys.begin(), first_keys.end(), [&](std::uint64_t key) { return key < end; }) -
-        first_keys.begin());
-    for (std::uint64_t number = begin / shape.tile_tokens; number * shape.tile_tokens < past; ++number) {
-      tile.place(kv_head, number * shape.tile_tokens);
-      load_for_backward(tile, output, lse, output_gradient);
-      tile.load_panels(attention.queries, attention.score_scale, tile.query_panels.data());
-      tile.load_panels(output_gradient, 1.0f, tile.gradient_panels.data());
-      tile.score_gradients(keys, values, page);
-      const auto add = [&](const float* rows_by_keys, const float* panels, float* to) {
-        const float* keys_by_rows = tile.turn(rows_by_keys);
-        for (std::size_t slice = 0; slice < shape.slices; ++slice)
-          multiply(keys_by_rows, tile.rows, static_cast<int>(kPage), panels + slice * tile.rows * kPage,
-                   static_cast<int>(tile.rows), to + slice * kPage, columns, kernels::Accumulate::yes);
-      };
-      add(tile.scores.data(), tile.gradient_panels.data(), value_gradient);
-      add(tile.products.data(), tile.query_panels.data(), key_gradient);
-    }
-    for (std::uint64_t key = begin; key < end; ++key) {
-      const std::size_t at = key * shape.kv_width + kv_head * shape.dims;
-      std::copy_n(value_gradient + (key - begin) * columns, shape.dims, gradients.values + at);
-      std::copy_n(key_gradient + (key - begin) * columns, shape.dims, gradients.keys + at);
+  const std::size_t columns = shape.slices * kPage, group = shape.group, rows = shape.rows_of_head();
+  const std::uint32_t heads = attention.kv_heads;
+  const auto scale = static_cast<double>(attention.score_scale) * kLog2E;
+  const TileRows queries(shape, attention.queries, static_cast<float>(scale)), arriving(shape, output_gradient, 1.0f);
+  AlignedBuffer<float> references(heads * rows), along(heads * rows);  // LSEs and Σ output ∘ gradient, by row
+  parallel_for(static_cast<std::int64_t>(attention.tokens), [&](std::int64_t index, int) {
+    const auto token = static_cast<std::uint64_t>(index);
+    for (std::uint32_t head = 0; head < attention.heads; ++head) {
+      const std::size_t at = token * shape.width + head * shape.dims;
+      double sum = 0.0;
+      for (std::size_t dim = 0; dim < shape.dims; ++dim)
+        sum += static_cast<double>(output[at + dim]) * static_cast<double>(output_gradient[at + dim]);
+      const std::size_t row = head / group * rows + token * group + head % group;
+      along[row] = static_cast<float>(sum);
+      references[row] = lse[token * attention.heads + head];
     }
   });
-  // dQ = scale · dS · K: a tile meets every page that it sees.
-  for_each_of(shape, shape.tiles, [&](std::uint32_t kv_head, std::uint64_t number, Tile& tile) {
-    tile.place(kv_head, (shape.tiles - 1 - number) * shape.tile_tokens);
-    load_for_backward(tile, output, lse, output_gradient);
-    std::fill_n(tile.output.data(), tile.rows * columns, 0.0f);
-    const std::uint64_t last = tile.first + tile.rows / shape.group - 1;
-    for (std::uint64_t page = shape.first_keys(kv_head)[tile.first] / kPage; page <= last / kPage; ++page) {
-      tile.score_gradients(keys, values, page);
-      for (std::size_t slice = 0; slice < shape.slices; ++slice)
-        multiply(tile.products.data(), kPage, static_cast<int>(tile.rows),
-                 keys.value_panels_of(kv_head, page) + slice * kPage * kPage, static_cast<int>(kPage),
-                 tile.output.data() + slice * kPage, columns, kernels::Accumulate::yes);
+  // Per KV head: [rows or keys][slices · 64].
+  const std::size_t of_queries = rows * columns, of_keys = keys.pages() * kPage * columns;
+  AlignedBuffer<float> query_gradient(heads * of_queries), key_gradient(heads * of_keys),
+      value_gradient(heads * of_keys);
+  parallel_for(heads, [&](std::int64_t head, int) {
+    std::fill_n(query_gradient.data() + static_cast<std::size_t>(head) * of_queries, of_queries, 0.0f);
+    std::fill_n(key_gradient.data() + static_cast<std::size_t>(head) * of_keys, of_keys, 0.0f);
+    std::fill_n(value_gradient.data() + static_cast<std::size_t>(head) * of_keys, of_keys, 0.0f);
+  });
+  for_each_pair(shape, keys.pages(), [&](std::uint32_t head, std::uint64_t page, std::uint64_t first, Tile& tile) {
+    tile.place(head, first);
+    const std::size_t row = head * rows + first * group;
+    // P again, and P ∘ (gradient · Vᵀ − Σ output ∘ gradient), the gradient of the scores before their scale.
+    tile.score(queries.rows(head, first), keys, page);
+    tile.exponentiate(references.data() + row, 0);  // references are the LSEs: no score is above them
+    multiply(arriving.rows(head, first), shape.dims, static_cast<int>(tile.rows), values.key_panel(head, page),
+             static_cast<int>(shape.dims), tile.products.data(), kPage, kernels::Accumulate::no);
+    for (std::size_t i = 0; i < tile.rows; ++i) {
+      const float less = along[row + i];
+      float* product = tile.products.data() + i * kPage;
+      const float* probability = tile.scores.data() + i * kPage;
+      for (std::size_t key = 0; key < kPage; ++key) product[key] = probability[key] * (product[key] - less);
     }
-    for (std::size_t row = 0; row < tile.rows; ++row) {
-      const std::size_t at = shape.place(kv_head, tile.first, row);
+    // dV = Pᵀ · gradient, dK = scale · dSᵀ · Q, dQ = scale · dS · K.
+    const std::size_t at = head * of_keys + page * kPage * columns;
+    tile.add_turned(tile.scores.data(), arriving.panels(head, first), arriving.slice_stride(),
+                    value_gradient.data() + at);
+    tile.add_turned(tile.products.data(), queries.panels(head, first), queries.slice_stride(),
+                    key_gradient.data() + at);
+    float* to = query_gradient.data() + head * of_queries + first * group * columns;
+    for (std::size_t slice = 0; slice < shape.slices; ++slice)
+      multiply(tile.products.data(), kPage, static_cast<int>(tile.rows),
+               keys.value_panels_of(head, page) + slice * kPage * kPage, static_cast<int>(kPage), to + slice * kPage,
+               columns, kernels::Accumulate::yes);
+  });
+  const auto without_log = static_cast<float>(1.0 / kLog2E);  // the queries carried scale · log2 e
+  parallel_for(static_cast<std::int64_t>(attention.tokens), [&](std::int64_t index, int) {
+    const auto token = static_cast<std::uint64_t>(index);
+    for (std::uint32_t head = 0; head < attention.heads; ++head) {
+      const float* from = query_gradient.data() + head / group * of_queries + (token * group + head % group) * columns;
+      float* to = gradients.queries + token * shape.width + head * shape.dims;
+      for (std::size_t dim = 0; dim < shape.dims; ++dim) to[dim] = from[dim] * attention.score_scale;
+    }
+    for (std::uint32_t head = 0; head < heads; ++head) {
+      const std::size_t from = head * of_keys + token * columns, to = token * shape.kv_width + head * shape.dims;
       for (std::size_t dim = 0; dim < shape.dims; ++dim)
-        gradients.queries[at + dim] = tile.output[row * columns + dim] * attention.score_scale;
+        gradients.keys[to + dim] = key_gradient[from + dim] * without_log;
+      std::copy_n(value_gradient.data() + from, shape.dims, gradients.values + to);
     }
   });
 }

@@ -13,7 +13,7 @@ namespace tome::cli {
 struct EvalFlags {
   ModelFlags model;
   std::string lengths, depths, out, prompts, max_input, budget, progress = "auto", needle_form = "number", stride = "0",
-              kinds = "disjoint,sliding,gain";
+                                                                kinds = "disjoint,sliding,gain";
   std::vector<std::string> data, haystack, tasks;
   std::optional<std::uint64_t> samples;
   std::uint64_t seed = 1, needles = 1;

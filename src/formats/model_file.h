@@ -99,7 +99,7 @@ struct ModelFile {
   ModelConfig config;
   TokenizerSpec tokenizer;
   std::map<std::pair<Role, int>, TensorView> tensors;  ///< (role, layer or −1) → view into `storage`
-  std::string fingerprint;  ///< hex: over config, tensor names, shapes, types and sampled bytes
+  std::string fingerprint;       ///< hex: over config, tensor names, shapes, types and sampled bytes
   std::string base_fingerprint;  ///< of the model that an adapter changed into this one; empty: none did
   std::uint64_t file_bytes = 0;
   std::vector<std::shared_ptr<const MappedFile>> mapped;      ///< the files the views point into
