@@ -16,6 +16,7 @@ import json
 import math
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -43,22 +44,26 @@ def run(*command):
 
 def memory(arguments):
     """Peak of one step over a plain sample; layers run again."""
-    peaks = {}
+    peaks, kept = {}, True
     with tempfile.TemporaryDirectory() as scratch:
         for tokens in (2048, 4096, 16384):
             command = [str(arguments.tome), "extend", "-m", "smollm2-135m", "--target", str(tokens), "--length", "64",
                        "--rope-scaling", "yarn", "--rope-factor", "2", "--samples", "plain", "--short-share", "0",
                        "--recompute", "layers", "--steps", "1", "--held-out", "0", "--no-eval", "--progress=never",
                        "--data", str(arguments.data / "books/war-and-peace.txt"), "--out", f"{scratch}/{tokens}"]
-            child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+            child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+            said = child.stdout.read()
             _, status, usage = os.wait4(child.pid, 0)
             if status:
                 raise SystemExit(f"{' '.join(command)}: status {status}")
             peaks[tokens] = usage.ru_maxrss / 1024
-            print(f"{tokens} tokens: {peaks[tokens]:.0f} MiB", flush=True)
+            told = re.search(r"memory: at most ([\d.]+) ([KMG])B", said)
+            most = float(told[1]) * 1000 ** ("KMG".index(told[2]) + 1) / 2**20
+            kept = kept and peaks[tokens] <= most * 1.005  # the figure told is rounded
+            print(f"{tokens} tokens: {peaks[tokens]:.0f} MiB, told at most {most:.0f}", flush=True)
     share = (peaks[16384] - peaks[4096]) / (6 * (peaks[4096] - peaks[2048]))
     print(f"(M(16K) - M(4K)) / 6 (M(4K) - M(2K)) = {share:.3f}, expected at most 1.15")
-    return share <= 1.15
+    return kept and share <= 1.15
 
 
 def score(arguments, model, tokens, contexts, ends, *more):

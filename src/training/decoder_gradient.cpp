@@ -114,7 +114,7 @@ torch::Tensor DecoderGradient::product(const torch::Tensor& x, Role role, int la
 torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer) const {
   torch::Tensor y = product(x, role, layer);
   if (const LowRankChange* change = weights_.change(role, layer))
-    y = y + torch::linear(torch::linear(x, change->a), change->b) * change->scale;
+    y.addmm_(torch::linear(x, change->a), change->b.t(), 1.0, change->scale);
   return y;
 }
 
