@@ -5,11 +5,12 @@
     bench/training.py --data ../shared/data --out /tmp/training --only smollm2-32k --budget 85m
 
 --data holds books/{moby-dick,news-from-nowhere,war-and-peace}.txt: training reads the last two, everything is measured
-on the first. Runs: memory (peaks of one step at 2K, 4K and 16K tokens), smollm2-32k, gemma-128k (skip-wise samples,
-YaRN × 4), smollm2-retrieval (with --mix retrieval). After a training the same last tokens of stretches of Moby-Dick are
-scored after contexts of several lengths, by the model with scaled positions alone and with the adapter; passkeys are
-hidden at several lengths; the merged file is scored by Tome and by llama.cpp (Python package llama-cpp-python, if it is
-there). All of it goes on where it was stopped.
+on the first. Runs: memory (peaks of one step at 2K, 4K and 16K tokens: they must grow with the length alone and stay
+below what was told before), smollm2-32k, gemma-128k (skip-wise samples, YaRN × 4), smollm2-retrieval (with --mix
+retrieval). After a training the same last tokens of stretches of Moby-Dick are scored after contexts of several
+lengths, by the model with scaled positions alone and with the adapter; passkeys are hidden at several lengths; the
+merged file is scored by Tome and by llama.cpp (Python package llama-cpp-python, if it is there). All of it goes on
+where it was stopped.
 """
 import argparse
 import json
@@ -58,6 +59,8 @@ def memory(arguments):
                 raise SystemExit(f"{' '.join(command)}: status {status}")
             peaks[tokens] = usage.ru_maxrss / 1024
             told = re.search(r"memory: at most ([\d.]+) ([KMG])B", said)
+            if not told:
+                raise SystemExit(f"{' '.join(command)}: does not say how much memory it takes:\n{said}")
             most = float(told[1]) * 1000 ** ("KMG".index(told[2]) + 1) / 2**20
             kept = kept and peaks[tokens] <= most * 1.005  # the figure told is rounded
             print(f"{tokens} tokens: {peaks[tokens]:.0f} MiB, told at most {most:.0f}", flush=True)

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -78,7 +77,7 @@ struct Tile {
         output(of.largest_rows() * of.slices * kPage),
         reference(of.largest_rows()),
         sum(of.largest_rows()) {
-    std::fill_n(sum.data(), sum.size(), 0.0f);
+    std::fill_n(sum.data(), sum.size(), 0.0f);  // the softmax kernel adds to it; backwards nobody reads it
   }
 
   const Shape& shape;
@@ -154,12 +153,17 @@ struct Tile {
   }
 };
 
-/// Tasks: KV heads × `each`, in an order that gives long ones first.
-template <class Task>
-void for_each_of(const Shape& shape, std::uint64_t each, const Task& task) {
+/// A tile for each thread.
+std::vector<Tile> tiles_of_threads(const Shape& shape) {
   std::vector<Tile> memory;
   memory.reserve(static_cast<std::size_t>(thread_count()));
   for (int thread = 0; thread < thread_count(); ++thread) memory.emplace_back(shape);
+  return memory;
+}
+
+/// Tasks: KV heads × `each`, the heads of one number side by side.
+template <class Task>
+void for_each_of(const Shape& shape, std::vector<Tile>& memory, std::uint64_t each, const Task& task) {
   const std::uint32_t heads = shape.attention.kv_heads;
   constexpr std::uint64_t most = (std::uint64_t{1} << 20) - 1;
   CHECK(each <= most);
@@ -174,6 +178,15 @@ void for_each_of(const Shape& shape, std::uint64_t each, const Task& task) {
   }
 }
 
+/// Blocks of 64 tokens: task(first, end).
+template <class Task>
+void over_tokens(std::uint64_t tokens, const Task& task) {
+  parallel_for(static_cast<std::int64_t>((tokens + kPage - 1) / kPage), [&](std::int64_t block, int) {
+    const std::uint64_t first = static_cast<std::uint64_t>(block) * kPage;
+    task(first, std::min(tokens, first + kPage));
+  });
+}
+
 /// Queries, or the output's gradients, in the order of tiles, as both sides of a product read them.
 class TileRows {
  public:
@@ -181,22 +194,11 @@ class TileRows {
     const std::size_t heads = shape.attention.kv_heads, dims = shape.dims;
     rows_.reserve(heads * each_ * dims);
     if (dims != kPage) panels_.reserve(heads * each_ * shape.slices * kPage);
-    parallel_for(static_cast<std::int64_t>(heads * shape.tiles), [&](std::int64_t index, int) {
-      const auto head = static_cast<std::uint32_t>(static_cast<std::uint64_t>(index) / shape.tiles);
-      const std::uint64_t first = static_cast<std::uint64_t>(index) % shape.tiles * shape.tile_tokens;
-      for (std::size_t row = 0; row < shape.tokens_of(first) * shape.group; ++row) {
-        const float* source = from + shape.place(head, first, row);
-        const std::size_t number = first * shape.group + row;
-        float* to = rows_.data() + (head * each_ + number) * dims;
-        for (std::size_t dim = 0; dim < dims; ++dim) to[dim] = source[dim] * scale;
-        if (dims == kPage) continue;
-        for (std::size_t slice = 0; slice < shape.slices; ++slice) {
-          float* part = panels_.data() + ((head * shape.slices + slice) * each_ + number) * kPage;
-          const std::size_t begin = slice * kPage, count = std::min<std::size_t>(kPage, dims - begin);
-          std::copy_n(to + begin, count, part);
-          std::fill(part + count, part + kPage, 0.0f);
-        }
-      }
+    over_tokens(shape.attention.tokens, [&](std::uint64_t first, std::uint64_t end) {
+      for (std::size_t head = 0; head < heads; ++head)
+        for (std::size_t row = 0; row < (end - first) * shape.group; ++row)
+          fill(head, first * shape.group + row, from + shape.place(static_cast<std::uint32_t>(head), first, row),
+               scale);
     });
   }
   /// [rows of the tile][dims].
@@ -211,9 +213,111 @@ class TileRows {
   std::size_t slice_stride() const { return each_ * kPage; }
 
  private:
+  void fill(std::size_t head, std::size_t row, const float* source, float scale) {
+    float* to = rows_.data() + (head * each_ + row) * shape_.dims;
+    for (std::size_t dim = 0; dim < shape_.dims; ++dim) to[dim] = source[dim] * scale;
+    if (shape_.dims == kPage) return;
+    for (std::size_t slice = 0; slice < shape_.slices; ++slice) {
+      float* part = panels_.data() + ((head * shape_.slices + slice) * each_ + row) * kPage;
+      const std::size_t begin = slice * kPage, count = std::min<std::size_t>(kPage, shape_.dims - begin);
+      std::copy_n(to + begin, count, part);
+      std::fill(part + count, part + kPage, 0.0f);
+    }
+  }
+
   const Shape& shape_;
   std::size_t each_;
   AlignedBuffer<float> rows_, panels_;
+};
+
+/// What the backward pass knows of each query: the LSE, and Σ output ∘ gradient. In the order of tiles.
+class RowSums {
+ public:
+  RowSums(const Shape& shape, const float* output, const float* lse, const float* output_gradient)
+      : shape_(shape), each_(shape.rows_of_head()), lse_(shape.attention.kv_heads * each_), along_(lse_.size()) {
+    const TrainingAttention& a = shape.attention;
+    over_tokens(a.tokens, [&](std::uint64_t first, std::uint64_t end) {
+      for (std::uint64_t token = first; token < end; ++token)
+        for (std::size_t head = 0; head < a.heads; ++head) {
+          const std::size_t at = token * shape.width + head * shape.dims;
+          double sum = 0.0;
+          for (std::size_t dim = 0; dim < shape.dims; ++dim)
+            sum += static_cast<double>(output[at + dim]) * static_cast<double>(output_gradient[at + dim]);
+          const std::size_t row = head / shape.group * each_ + token * shape.group + head % shape.group;
+          along_[row] = static_cast<float>(sum);
+          lse_[row] = lse[token * a.heads + head];
+        }
+    });
+  }
+  /// [rows of the tile].
+  float* lse(std::uint32_t kv_head, std::uint64_t first) {
+    return lse_.data() + kv_head * each_ + first * shape_.group;
+  }
+  const float* along(std::uint32_t kv_head, std::uint64_t first) const {
+    return along_.data() + kv_head * each_ + first * shape_.group;
+  }
+
+ private:
+  const Shape& shape_;
+  std::size_t each_;
+  AlignedBuffer<float> lse_, along_;
+};
+
+/// Gradients as they grow, [rows or keys][slices · 64] for each KV head.
+class GradientSums {
+ public:
+  GradientSums(const Shape& shape, std::uint64_t pages)
+      : shape_(shape),
+        columns_(shape.slices * kPage),
+        of_queries_(shape.rows_of_head() * columns_),
+        of_keys_(pages * kPage * columns_),
+        queries_(shape.attention.kv_heads * of_queries_),
+        keys_(shape.attention.kv_heads * of_keys_),
+        values_(shape.attention.kv_heads * of_keys_) {
+    for (AlignedBuffer<float>* buffer : {&queries_, &keys_, &values_}) {
+      constexpr std::size_t block = std::size_t{1} << 16;
+      parallel_for(static_cast<std::int64_t>((buffer->size() + block - 1) / block), [&](std::int64_t index, int) {
+        const std::size_t start = static_cast<std::size_t>(index) * block;
+        std::fill_n(buffer->data() + start, std::min(block, buffer->size() - start), 0.0f);
+      });
+    }
+  }
+  float* queries(std::uint32_t kv_head, std::uint64_t first) {
+    return queries_.data() + kv_head * of_queries_ + first * shape_.group * columns_;
+  }
+  /// Of keys that were multiplied with queries that carry scale · log2 e.
+  float* keys(std::uint32_t kv_head, std::uint64_t page) { return keys_.data() + place(kv_head, page); }
+  float* values(std::uint32_t kv_head, std::uint64_t page) { return values_.data() + place(kv_head, page); }
+
+  void hand_over(const AttentionGradients& to) const {
+    const TrainingAttention& a = shape_.attention;
+    const auto without_log = static_cast<float>(1.0 / kLog2E);
+    over_tokens(a.tokens, [&](std::uint64_t first, std::uint64_t end) {
+      for (std::uint64_t token = first; token < end; ++token) {
+        for (std::size_t head = 0; head < a.heads; ++head) {
+          const float* from = queries_.data() + head / shape_.group * of_queries_ +
+                              (token * shape_.group + head % shape_.group) * columns_;
+          float* row = to.queries + token * shape_.width + head * shape_.dims;
+          for (std::size_t dim = 0; dim < shape_.dims; ++dim) row[dim] = from[dim] * a.score_scale;
+        }
+        for (std::size_t head = 0; head < a.kv_heads; ++head) {
+          const std::size_t from = head * of_keys_ + token * columns_,
+                            at = token * shape_.kv_width + head * shape_.dims;
+          for (std::size_t dim = 0; dim < shape_.dims; ++dim) to.keys[at + dim] = keys_[from + dim] * without_log;
+          std::copy_n(values_.data() + from, shape_.dims, to.values + at);
+        }
+      }
+    });
+  }
+
+ private:
+  std::size_t place(std::uint32_t kv_head, std::uint64_t page) const {
+    return kv_head * of_keys_ + page * kPage * columns_;
+  }
+
+  const Shape& shape_;
+  std::size_t columns_, of_queries_, of_keys_;
+  AlignedBuffer<float> queries_, keys_, values_;
 };
 
 /// A task for each page of each KV head, in steps: in step s a page meets the tile that begins s tiles after it. No two
@@ -229,8 +333,9 @@ void for_each_pair(const Shape& shape, std::uint64_t pages, const Task& task) {
       const std::uint64_t page = shape.first_keys(head)[tile * shape.tile_tokens] / kPage;
       steps = std::max(steps, tile - page * tiles_a_page + 1);
     }
+  std::vector<Tile> memory = tiles_of_threads(shape);
   for (std::uint64_t step = 0; step < steps; ++step)
-    for_each_of(shape, std::min(pages, (shape.tiles - step + tiles_a_page - 1) / tiles_a_page),
+    for_each_of(shape, memory, std::min(pages, (shape.tiles - step + tiles_a_page - 1) / tiles_a_page),
                 [&](std::uint32_t head, std::uint64_t page, Tile& tile) {
                   const std::uint64_t first = (page * tiles_a_page + step) * shape.tile_tokens;
                   if (shape.first_keys(head)[first] < (page + 1) * kPage) task(head, page, first, tile);
@@ -245,30 +350,33 @@ void training_attention(const TrainingAttention& attention, float* output, float
   PackedKeys keys(attention.kv_heads, attention.head_dim);
   keys.pack(attention.keys, attention.values, attention.tokens);
   const std::size_t columns = shape.slices * kPage;
-  for_each_of(shape, shape.tiles, [&](std::uint32_t kv_head, std::uint64_t number, Tile& tile) {
-    tile.place(kv_head, (shape.tiles - 1 - number) * shape.tile_tokens);
-    tile.load(attention.queries, static_cast<float>(static_cast<double>(attention.score_scale) * kLog2E),
-              tile.queries.data());
-    std::fill_n(tile.output.data(), tile.rows * columns, 0.0f);
-    std::fill_n(tile.reference.data(), tile.rows, kNothing);
-    std::fill_n(tile.sum.data(), tile.rows, 0.0f);
-    const std::uint64_t last = tile.first + tile.rows / shape.group - 1;
-    for (std::uint64_t page = shape.first_keys(kv_head)[tile.first] / kPage; page <= last / kPage; ++page) {
-      tile.score(tile.queries.data(), keys, page);
-      tile.exponentiate(tile.reference.data(), columns);
-      for (std::size_t slice = 0; slice < shape.slices; ++slice)
-        multiply(tile.scores.data(), kPage, static_cast<int>(tile.rows),
-                 keys.value_panels_of(kv_head, page) + slice * kPage * kPage, static_cast<int>(kPage),
-                 tile.output.data() + slice * kPage, columns, kernels::Accumulate::yes);
-    }
-    for (std::size_t row = 0; row < tile.rows; ++row) {
-      const std::size_t at = shape.place(kv_head, tile.first, row);
-      const float share = 1.0f / tile.sum[row];
-      for (std::size_t dim = 0; dim < shape.dims; ++dim) output[at + dim] = tile.output[row * columns + dim] * share;
-      lse[at / shape.dims] =
-          static_cast<float>(static_cast<double>(tile.reference[row]) + std::log2(static_cast<double>(tile.sum[row])));
-    }
-  });
+  std::vector<Tile> memory = tiles_of_threads(shape);
+  for_each_of(shape, memory, shape.tiles,
+              [&](std::uint32_t kv_head, std::uint64_t number, Tile& tile) {  // longest first
+                tile.place(kv_head, (shape.tiles - 1 - number) * shape.tile_tokens);
+                tile.load(attention.queries, static_cast<float>(static_cast<double>(attention.score_scale) * kLog2E),
+                          tile.queries.data());
+                std::fill_n(tile.output.data(), tile.rows * columns, 0.0f);
+                std::fill_n(tile.reference.data(), tile.rows, kNothing);
+                std::fill_n(tile.sum.data(), tile.rows, 0.0f);
+                const std::uint64_t last = tile.first + tile.rows / shape.group - 1;
+                for (std::uint64_t page = shape.first_keys(kv_head)[tile.first] / kPage; page <= last / kPage; ++page) {
+                  tile.score(tile.queries.data(), keys, page);
+                  tile.exponentiate(tile.reference.data(), columns);
+                  for (std::size_t slice = 0; slice < shape.slices; ++slice)
+                    multiply(tile.scores.data(), kPage, static_cast<int>(tile.rows),
+                             keys.value_panels_of(kv_head, page) + slice * kPage * kPage, static_cast<int>(kPage),
+                             tile.output.data() + slice * kPage, columns, kernels::Accumulate::yes);
+                }
+                for (std::size_t row = 0; row < tile.rows; ++row) {
+                  const std::size_t at = shape.place(kv_head, tile.first, row);
+                  const float share = 1.0f / tile.sum[row];
+                  for (std::size_t dim = 0; dim < shape.dims; ++dim)
+                    output[at + dim] = tile.output[row * columns + dim] * share;
+                  lse[at / shape.dims] = static_cast<float>(static_cast<double>(tile.reference[row]) +
+                                                            std::log2(static_cast<double>(tile.sum[row])));
+                }
+              });
 }
 
 void training_attention_backward(const TrainingAttention& attention, const float* output, const float* lse,
@@ -278,73 +386,34 @@ void training_attention_backward(const TrainingAttention& attention, const float
   PackedKeys keys(attention.kv_heads, attention.head_dim), values(attention.kv_heads, attention.head_dim);
   keys.pack(attention.keys, attention.keys, attention.tokens);
   values.pack(attention.values, nullptr, attention.tokens);
-  const std::size_t columns = shape.slices * kPage, group = shape.group, rows = shape.rows_of_head();
-  const std::uint32_t heads = attention.kv_heads;
   const auto scale = static_cast<double>(attention.score_scale) * kLog2E;
   const TileRows queries(shape, attention.queries, static_cast<float>(scale)), arriving(shape, output_gradient, 1.0f);
-  AlignedBuffer<float> references(heads * rows), along(heads * rows);  // LSEs and Σ output ∘ gradient, by row
-  parallel_for(static_cast<std::int64_t>(attention.tokens), [&](std::int64_t index, int) {
-    const auto token = static_cast<std::uint64_t>(index);
-    for (std::uint32_t head = 0; head < attention.heads; ++head) {
-      const std::size_t at = token * shape.width + head * shape.dims;
-      double sum = 0.0;
-      for (std::size_t dim = 0; dim < shape.dims; ++dim)
-        sum += static_cast<double>(output[at + dim]) * static_cast<double>(output_gradient[at + dim]);
-      const std::size_t row = head / group * rows + token * group + head % group;
-      along[row] = static_cast<float>(sum);
-      references[row] = lse[token * attention.heads + head];
-    }
-  });
-  // Per KV head: [rows or keys][slices · 64].
-  const std::size_t of_queries = rows * columns, of_keys = keys.pages() * kPage * columns;
-  AlignedBuffer<float> query_gradient(heads * of_queries), key_gradient(heads * of_keys),
-      value_gradient(heads * of_keys);
-  parallel_for(heads, [&](std::int64_t head, int) {
-    std::fill_n(query_gradient.data() + static_cast<std::size_t>(head) * of_queries, of_queries, 0.0f);
-    std::fill_n(key_gradient.data() + static_cast<std::size_t>(head) * of_keys, of_keys, 0.0f);
-    std::fill_n(value_gradient.data() + static_cast<std::size_t>(head) * of_keys, of_keys, 0.0f);
-  });
-  for_each_pair(shape, keys.pages(), [&](std::uint32_t head, std::uint64_t page, std::uint64_t first, Tile& tile) {
-    tile.place(head, first);
-    const std::size_t row = head * rows + first * group;
+  RowSums sums(shape, output, lse, output_gradient);
+  GradientSums found(shape, keys.pages());
+  for_each_pair(shape, keys.pages(), [&](std::uint32_t kv_head, std::uint64_t page, std::uint64_t first, Tile& tile) {
+    tile.place(kv_head, first);
     // P again, and P ∘ (gradient · Vᵀ − Σ output ∘ gradient), the gradient of the scores before their scale.
-    tile.score(queries.rows(head, first), keys, page);
-    tile.exponentiate(references.data() + row, 0);  // references are the LSEs: no score is above them
-    multiply(arriving.rows(head, first), shape.dims, static_cast<int>(tile.rows), values.key_panel(head, page),
+    tile.score(queries.rows(kv_head, first), keys, page);
+    tile.exponentiate(sums.lse(kv_head, first), 0);  // references are the LSEs: no score is above them
+    multiply(arriving.rows(kv_head, first), shape.dims, static_cast<int>(tile.rows), values.key_panel(kv_head, page),
              static_cast<int>(shape.dims), tile.products.data(), kPage, kernels::Accumulate::no);
-    for (std::size_t i = 0; i < tile.rows; ++i) {
-      const float less = along[row + i];
-      float* product = tile.products.data() + i * kPage;
-      const float* probability = tile.scores.data() + i * kPage;
-      for (std::size_t key = 0; key < kPage; ++key) product[key] = probability[key] * (product[key] - less);
+    const float* less = sums.along(kv_head, first);
+    for (std::size_t row = 0; row < tile.rows; ++row) {
+      float* product = tile.products.data() + row * kPage;
+      const float* probability = tile.scores.data() + row * kPage;
+      for (std::size_t key = 0; key < kPage; ++key) product[key] = probability[key] * (product[key] - less[row]);
     }
     // dV = Pᵀ · gradient, dK = scale · dSᵀ · Q, dQ = scale · dS · K.
-    const std::size_t at = head * of_keys + page * kPage * columns;
-    tile.add_turned(tile.scores.data(), arriving.panels(head, first), arriving.slice_stride(),
-                    value_gradient.data() + at);
-    tile.add_turned(tile.products.data(), queries.panels(head, first), queries.slice_stride(),
-                    key_gradient.data() + at);
-    float* to = query_gradient.data() + head * of_queries + first * group * columns;
+    tile.add_turned(tile.scores.data(), arriving.panels(kv_head, first), arriving.slice_stride(),
+                    found.values(kv_head, page));
+    tile.add_turned(tile.products.data(), queries.panels(kv_head, first), queries.slice_stride(),
+                    found.keys(kv_head, page));
     for (std::size_t slice = 0; slice < shape.slices; ++slice)
       multiply(tile.products.data(), kPage, static_cast<int>(tile.rows),
-               keys.value_panels_of(head, page) + slice * kPage * kPage, static_cast<int>(kPage), to + slice * kPage,
-               columns, kernels::Accumulate::yes);
+               keys.value_panels_of(kv_head, page) + slice * kPage * kPage, static_cast<int>(kPage),
+               found.queries(kv_head, first) + slice * kPage, shape.slices * kPage, kernels::Accumulate::yes);
   });
-  const auto without_log = static_cast<float>(1.0 / kLog2E);  // the queries carried scale · log2 e
-  parallel_for(static_cast<std::int64_t>(attention.tokens), [&](std::int64_t index, int) {
-    const auto token = static_cast<std::uint64_t>(index);
-    for (std::uint32_t head = 0; head < attention.heads; ++head) {
-      const float* from = query_gradient.data() + head / group * of_queries + (token * group + head % group) * columns;
-      float* to = gradients.queries + token * shape.width + head * shape.dims;
-      for (std::size_t dim = 0; dim < shape.dims; ++dim) to[dim] = from[dim] * attention.score_scale;
-    }
-    for (std::uint32_t head = 0; head < heads; ++head) {
-      const std::size_t from = head * of_keys + token * columns, to = token * shape.kv_width + head * shape.dims;
-      for (std::size_t dim = 0; dim < shape.dims; ++dim)
-        gradients.keys[to + dim] = key_gradient[from + dim] * without_log;
-      std::copy_n(value_gradient.data() + from, shape.dims, gradients.values + to);
-    }
-  });
+  found.hand_over(gradients);
 }
 
 }  // namespace tome

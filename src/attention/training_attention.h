@@ -2,7 +2,8 @@
 // Exact causal attention in fp32 over a whole text, forward and backward (FlashAttention-2, arXiv 2307.08691, sections
 // 3.1.1 and 3.1.2): no score matrix is kept, the backward pass makes the probabilities again from the LSE, so memory
 // grows with the length and not with its square. Serves training; no KV cache, no positions (rotate before).
-// Parallel over KV heads × tiles; results do not depend on the thread count.
+// Parallel over KV heads × tiles of queries, backwards over KV heads × pages of keys, step by step; results do not
+// depend on the thread count.
 #include <cstdint>
 #include <span>
 

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "cli/commands.h"
 #include "cli/program.h"
@@ -18,8 +19,7 @@ namespace {
 /// Three teams of threads take turns in a training step: torch's (OpenMP), its matrix library's and ours. Each would
 /// turn in circles on the cores while another works. They read these when they are loaded; what the user set stays.
 void let_threads_sleep() {
-  for (const auto& [name, value] :
-       {std::pair{"OMP_WAIT_POLICY", "passive"}, {"GOMP_SPINCOUNT", "0"}, {"OPENBLAS_THREAD_TIMEOUT", "4"}})
+  for (const auto& [name, value] : {std::pair{"OMP_WAIT_POLICY", "passive"}, {"OPENBLAS_THREAD_TIMEOUT", "4"}})
     ::setenv(name, value, 0);
 }
 

@@ -1,5 +1,6 @@
 #include "extend/extend_command.h"
 
+#include <malloc.h>
 #include <torch/utils.h>
 
 #include <CLI/App.hpp>
@@ -72,7 +73,7 @@ void add_flags(CLI::App& app, ExtendFlags& flags) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--precision", flags.precision,
-                 "of matrices that are not trained: f32, or bf16 (half the memory; faster where the processor has it)")
+                 "of matrices that are not trained: f32 (8 bytes a parameter), or bf16 (4, and faster)")
       ->capture_default_str();
   app.add_option("--recompute", flags.recompute,
                  "what is run again for gradients: layers (little memory), nothing (a third less work), or auto")
@@ -140,7 +141,7 @@ Status open_workplace(const ExtendFlags& flags, const ExtendPlan& plan, Workplac
   TOME_TRY(check_room_for_weights(flags, *place.file));
   TOME_ASSIGN(place.weights, TrainingWeights::load(place.file));
   if (flags.steps != 0) choose_trainable(flags, *place.weights);
-  place.weights->freeze_matrices(flags.precision == "bf16");
+  place.weights->freeze_matrices(flags.precision == "bf16", flags.steps == 0 ? Gradients::none : Gradients::through);
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
   if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());
@@ -276,6 +277,7 @@ Status train_and_measure(const ExtendFlags& flags, cli::ProgressStyle style, Wor
   TOME_ASSIGN(const bool measured, measured_before(flags, plan, place));
   const auto start = Clock::now();
   const auto tokens = train(trainer, flags, plan.trainer.steps, cli::make_progress(style, "steps"));
+  malloc_trim(0);  // what follows asks how much memory is at hand (extend_main.cpp keeps it from going back)
   // Ctrl-C leaves a usable adapter too.
   if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, *place.weights, flags, plan));
   if (!tokens) return tl::unexpected(tokens.error());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 
 #include "cli/console.h"
 #include "runtime/memory_at_hand.h"
@@ -42,9 +43,13 @@ double seconds_of(DecoderGradient& graph, const TrainingSample& sample) {
 
 Status check_room_for_weights(const ExtendFlags& flags, const ModelFile& file) {
   // With the transposed copies of frozen matrices; bf16 replaces fp32 matrix by matrix.
-  const std::uint64_t each = flags.precision == "bf16" ? sizeof(float) : 2 * sizeof(float);
-  std::uint64_t bytes = 0;
-  for (const auto& [key, view] : file.tensors) bytes += view.elements() * each;
+  const bool rounded = flags.precision == "bf16";
+  std::uint64_t elements = 0, largest = 0;
+  for (const auto& [key, view] : file.tensors) {
+    elements += view.elements();
+    largest = std::max(largest, view.elements());
+  }
+  const std::uint64_t bytes = rounded ? elements * sizeof(float) + largest * 2 : elements * 2 * sizeof(float);
   if (bytes > memory_at_hand())
     return fail(ErrorKind::memory, "[training] {}: its weights need {} as --precision {}, {} are at hand", file.path,
                 cli::human_bytes(bytes), flags.precision, cli::human_bytes(memory_at_hand()));
@@ -58,8 +63,12 @@ Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& we
   for (const torch::Tensor& tensor : weights.trainable())
     to_come += static_cast<std::uint64_t>(tensor.numel()) * bytes_a_trained;
   const std::uint64_t longest = longest_sample(samples).tokens.size(), there = memory_at_hand();
+  std::map<int, std::uint64_t> ranks;  // by layer
+  for (const auto& [key, change] : weights.changes()) ranks[key.second] += static_cast<std::uint64_t>(change.a.size(0));
+  std::uint64_t most_ranks = 0;
+  for (const auto& [layer, sum] : ranks) most_ranks = std::max(most_ranks, sum);
   const auto bytes = [&](Recompute recompute) {
-    return to_come + DecoderGradient::working_bytes(weights.config(), longest, recompute);
+    return to_come + DecoderGradient::working_bytes(weights.config(), most_ranks, longest, recompute);
   };
   Workload load;
   if (flags.recompute == "nothing" || (flags.recompute == "auto" && bytes(Recompute::nothing) <= there / 5 * 4))

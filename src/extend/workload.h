@@ -12,8 +12,8 @@ Status check_room_for_weights(const ExtendFlags& flags, const ModelFile& file);
 
 struct Workload {
   Recompute recompute = Recompute::layers;
-  std::uint64_t bytes =
-      0;  ///< of the whole program at most: what is there, gradients, the optimiser's state, a sample's work
+  /// Of the whole program at most: what is there, gradients, the optimiser's state, a sample's work.
+  std::uint64_t bytes = 0;
 };
 /// The weights are there already. auto: nothing is run again where that fits in 80 % of the memory at hand. Errors:
 /// memory, with what is needed, what is there, and what to change.

@@ -85,7 +85,12 @@ struct RmsNorm : torch::autograd::Function<RmsNorm> {
         for (std::int64_t i = 0; i < columns; ++i) sums[i] += g[i] * v[i] * inverse;
       }
     });
-    return {into_x, of_weight ? parts.sum(0) : Variable(), Variable()};
+    if (!of_weight) return {into_x, Variable(), Variable()};
+    Variable into_weight = torch::zeros({columns}, torch::kFloat32);  // in the order of tasks
+    float* whole = into_weight.data_ptr<float>();
+    for (std::int64_t block = 0; block < parts.size(0); ++block)
+      for (std::int64_t i = 0; i < columns; ++i) whole[i] += part[block * columns + i];
+    return {into_x, into_weight, Variable()};
   }
 };
 

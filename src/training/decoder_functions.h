@@ -1,7 +1,7 @@
 #pragma once
-// What a decoder layer does between its products, each as one torch function with the gradient written out: a value is
-// read once and written once, and nothing is kept for the gradient but the inputs. fp32. Results do not depend on the
-// thread count.
+// What a decoder layer does between its products, each as one torch function with the gradient written out: nothing is
+// kept for it but the inputs. fp32. Results do not depend on the thread count, but for the gate's gradient, which is
+// torch's.
 #include <torch/types.h>
 
 #include "formats/model_file.h"

@@ -46,19 +46,21 @@ std::uint64_t TrainingSample::counted() const {
       std::count_if(targets.begin(), targets.end(), [](std::int32_t target) { return target != kNoTarget; }));
 }
 
-std::uint64_t DecoderGradient::working_bytes(const ModelConfig& config, std::uint64_t tokens, Recompute recompute) {
+std::uint64_t DecoderGradient::working_bytes(const ModelConfig& config, std::uint64_t ranks, std::uint64_t tokens,
+                                             Recompute recompute) {
   // What autograd keeps of a layer for each token: what its norms read (a norm before and one after each half, or one),
-  // what low-rank changes read, queries and keys (before their norms too), values, context, and the rows of the
-  // feed-forward part. Gradients on their way take as much as two layers.
+  // what low-rank changes read and hold between their factors, queries and keys (before their norms too), values,
+  // context and its LSEs, and the rows of the feed-forward part. Gradients on their way, and the products' own copies
+  // of what they read, take as much as two layers.
   const std::uint64_t hidden = config.hidden, heads = std::uint64_t{config.heads} + config.kv_heads;
   const std::uint64_t layer = (config.post_norms ? 6 : 4) * hidden +
                               (config.qk_norm ? 3 : 2) * heads * config.head_dim +
-                              3 * std::uint64_t{config.feed_forward};
+                              3 * std::uint64_t{config.feed_forward} + ranks + config.heads;
   const std::uint64_t kept =
       recompute == Recompute::nothing ? layer * (config.layers + 2) : 3 * layer + hidden * (config.layers + 2);
   // Logits of a slice, their softmax and its gradient where torch makes them.
-  const std::uint64_t logits =
-      3 * static_cast<std::uint64_t>(logit_rows_at_once(config.vocabulary)) * config.vocabulary;
+  const std::uint64_t logits = (config.final_logit_softcap == 0.0f ? 3 : 5) *
+                               static_cast<std::uint64_t>(logit_rows_at_once(config.vocabulary)) * config.vocabulary;
   return (tokens * kept + logits) * sizeof(float);
 }
 
@@ -114,6 +116,7 @@ torch::Tensor DecoderGradient::product(const torch::Tensor& x, Role role, int la
 torch::Tensor DecoderGradient::linear(const torch::Tensor& x, Role role, int layer) const {
   torch::Tensor y = product(x, role, layer);
   if (const LowRankChange* change = weights_.change(role, layer))
+    // In place: no product keeps what it gave, and a sum beside it would leave holes in the heap (peak 4.4 to 3.6 GB).
     y.addmm_(torch::linear(x, change->a), change->b.t(), 1.0, change->scale);
   return y;
 }

@@ -36,9 +36,10 @@ class DecoderGradient {
   DecoderGradient(TrainingWeights& weights, PositionPlan full, PositionPlan local,
                   Recompute recompute = Recompute::layers);
 
-  /// Bytes that add_gradients takes at most for a sample of `tokens` tokens, beside weights and their gradients: an
-  /// estimate from above.
-  static std::uint64_t working_bytes(const ModelConfig& config, std::uint64_t tokens, Recompute recompute);
+  /// Bytes that add_gradients takes at most for a sample of `tokens` tokens, beside weights and their gradients.
+  /// ranks: of a layer's low-rank changes, summed.
+  static std::uint64_t working_bytes(const ModelConfig& config, std::uint64_t ranks, std::uint64_t tokens,
+                                     Recompute recompute);
 
   /// Other positions of full-attention layers from now on; of one table.
   void set_positions(PositionPlan full);

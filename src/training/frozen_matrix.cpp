@@ -17,6 +17,7 @@ using torch::autograd::variable_list;
 
 /// A panel of so many products fits a core's cache; a vocabulary has many more rows.
 constexpr std::int64_t kRowsAtOnce = 2048;
+constexpr std::int64_t kColumns = 32;  ///< kernels want a multiple of so many
 
 /// [n, k] · [outputs, k]ᵀ into the first columns of y.
 void multiply(const torch::Tensor& x, const torch::Tensor& matrix, const torch::Tensor& y) {
@@ -50,10 +51,14 @@ struct FrozenProduct : torch::autograd::Function<FrozenProduct> {
 
 }  // namespace
 
-FrozenMatrix::FrozenMatrix(torch::Tensor matrix) : matrix_(std::move(matrix)) {
+FrozenMatrix::FrozenMatrix(torch::Tensor matrix, Gradients gradients) : matrix_(std::move(matrix)) {
   CHECK(matrix_.dim() == 2 && matrix_.is_contiguous() && !matrix_.requires_grad());
-  for (std::int64_t first = 0; first < matrix_.size(0); first += kRowsAtOnce)
-    transposed_.push_back(matrix_.slice(0, first, std::min(matrix_.size(0), first + kRowsAtOnce)).t().contiguous());
+  if (gradients == Gradients::none) return;
+  for (std::int64_t first = 0; first < matrix_.size(0); first += kRowsAtOnce) {
+    const torch::Tensor some = matrix_.slice(0, first, std::min(matrix_.size(0), first + kRowsAtOnce)).t();
+    const std::int64_t missing = -some.size(1) & (kColumns - 1);
+    transposed_.push_back(torch::constant_pad_nd(some, {0, missing}).contiguous());
+  }
 }
 
 torch::Tensor FrozenMatrix::product(const torch::Tensor& x) const { return FrozenProduct::apply(x, this); }
@@ -63,7 +68,7 @@ torch::Tensor FrozenMatrix::times(const torch::Tensor& x) const {
   return product_of(x.contiguous(), matrix_);
 }
 
-void FrozenMatrix::times(const torch::Tensor& x, const torch::Tensor& y) const {
+void FrozenMatrix::times_into(const torch::Tensor& x, const torch::Tensor& y) const {
   CHECK(x.dim() == 2 && x.size(1) == matrix_.size(1));
   CHECK(y.size(0) == x.size(0) && y.size(1) >= matrix_.size(0) && y.is_contiguous());
   multiply(x.contiguous(), matrix_, y);
@@ -71,11 +76,13 @@ void FrozenMatrix::times(const torch::Tensor& x, const torch::Tensor& y) const {
 
 torch::Tensor FrozenMatrix::transposed_times(const torch::Tensor& gradient) const {
   CHECK(gradient.dim() == 2 && gradient.size(1) == matrix_.size(0));
+  CHECK(!transposed_.empty());
   torch::Tensor sum;
   std::int64_t first = 0;
   for (const torch::Tensor& some : transposed_) {
-    const std::int64_t end = first + some.size(1);
-    torch::Tensor part = product_of(gradient.slice(1, first, end).contiguous(), some);
+    const std::int64_t end = std::min(matrix_.size(0), first + some.size(1));
+    const torch::Tensor rows = gradient.slice(1, first, end);
+    torch::Tensor part = product_of(torch::constant_pad_nd(rows, {0, some.size(1) - rows.size(1)}).contiguous(), some);
     sum = sum.defined() ? sum.add_(part) : part;
     first = end;
   }

@@ -85,11 +85,12 @@ void TrainingWeights::set_trainable(Role role, int layer) {
   tensor.set_requires_grad(true);
 }
 
-void TrainingWeights::freeze_matrices(bool rounded) {
+void TrainingWeights::freeze_matrices(bool rounded, Gradients gradients) {
   for (auto& [key, tensor] : tensors_) {
     if (tensor.dim() != 2 || tensor.requires_grad()) continue;
     if (rounded) tensor = tensor.to(torch::kBFloat16);
-    frozen_.emplace(key, FrozenMatrix(tensor));
+    if (key.first == Role::token_embedding && !config().tied_embeddings) continue;  // looked up, never multiplied
+    frozen_.emplace(key, FrozenMatrix(tensor, gradients));
   }
 }
 

@@ -30,7 +30,8 @@ struct LowRankChange {
 
 class TrainingWeights {
  public:
-  /// Dequantises everything: 4 bytes a parameter. Errors: unsupported for heads that are rotated in part.
+  /// Dequantises everything: 4 bytes a parameter (freeze_matrices: 8, or 4 in bf16). Errors: unsupported for heads that
+  /// are rotated in part.
   static Result<TrainingWeights> load(std::shared_ptr<const ModelFile> file);
 
   const ModelConfig& config() const { return file_->config; }
@@ -52,10 +53,10 @@ class TrainingWeights {
   /// initialisation: Kaiming's with a = √5), from the seed, role and layer alone.
   void add_change(Role role, int layer, std::uint32_t rank, double alpha, std::uint64_t seed);
   void set_change(Role role, int layer, LowRankChange change) { changes_[{role, layer}] = std::move(change); }
-  /// Matrices that training does not turn are multiplied by the engine's kernels from now on, in bf16 where `rounded`:
-  /// half the memory, and faster where the processor has products for it. After add_change and set_trainable. Without
-  /// it torch multiplies.
-  void freeze_matrices(bool rounded);
+  /// Matrices that training does not turn are multiplied by the engine's kernels from now on, with a transposed copy of
+  /// each if gradients are wanted; in bf16 where `rounded`: half the memory, and faster. After add_change and
+  /// set_trainable. Without it torch multiplies.
+  void freeze_matrices(bool rounded, Gradients gradients = Gradients::through);
   /// Null where torch multiplies.
   const FrozenMatrix* frozen(Role role, int layer) const {
     const auto found = frozen_.find({role, layer});

@@ -59,7 +59,7 @@ double vocabulary_loss(const torch::Tensor& hidden, const FrozenMatrix& output, 
   for (std::int64_t first = 0; first < counted; first += step) {
     const std::int64_t count = std::min(step, counted - first);
     const torch::Tensor slice = hidden.slice(0, first, first + count), logits = buffer.slice(0, 0, count);
-    output.times(slice * std::numbers::log2e, logits);
+    output.times_into(slice * std::numbers::log2e, logits);
     std::vector<double> losses(static_cast<std::size_t>(count));
     torch::Tensor sums = torch::empty({count, 1}, torch::kFloat32);
     float *rows = logits.data_ptr<float>(), *sum = sums.data_ptr<float>();

@@ -161,9 +161,15 @@ void expect_as_dense(const Case& c, double tolerance = 5e-6) {
 
 TEST(TrainingAttention, equals_dense_attention_and_its_gradient_at_odd_lengths) {
   for (const std::uint64_t tokens : {1, 2, 31, 63, 64, 65, 113, 203, 239, 401})
-    for (const auto& [heads, kv_heads, head_dim] :
-         {std::array{1u, 1u, 64u}, {3u, 1u, 16u}, {9u, 3u, 64u}, {4u, 1u, 80u}, {4u, 2u, 256u}}) {
-      if (tokens > 250 && head_dim > 64) continue;
+    for (const auto& [heads, kv_heads, head_dim] : {std::array{1u, 1u, 64u},
+                                                    {3u, 1u, 16u},
+                                                    {9u, 3u, 64u},
+                                                    {4u, 1u, 80u},
+                                                    {4u, 2u, 256u},
+                                                    {14u, 2u, 64u},
+                                                    {16u, 1u, 256u},
+                                                    {200u, 1u, 16u}}) {
+      if (tokens * heads * head_dim > 250000) continue;  // the dense twin takes its time
       SCOPED_TRACE(::testing::Message() << tokens << " tokens, " << heads << "/" << kv_heads << " heads of "
                                         << head_dim);
       expect_as_dense(make_case(tokens, heads, kv_heads, head_dim, window(tokens, tokens)));
@@ -174,6 +180,8 @@ TEST(TrainingAttention, windows_see_as_many_keys_as_they_are_wide) {
   for (const std::uint64_t size : {1, 7, 64, 65, 100, 200}) {
     SCOPED_TRACE(size);
     expect_as_dense(make_case(239, 4, 2, 32, window(239, size)));
+    expect_as_dense(make_case(239, 9, 3, 64, window(239, size)));   // two tiles a page
+    expect_as_dense(make_case(150, 16, 1, 16, window(150, size)));  // eight
   }
 }
 
@@ -189,6 +197,7 @@ TEST(TrainingAttention, kv_heads_may_see_different_keys) {
   const std::vector<std::uint32_t> second = window(301, 40);
   first.insert(first.end(), second.begin(), second.end());
   expect_as_dense(make_case(301, 4, 2, 64, first));
+  expect_as_dense(make_case(301, 12, 2, 32, first));  // several tiles a page
 }
 
 TEST(TrainingAttention, peaked_scores_lose_nothing) {

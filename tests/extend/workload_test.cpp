@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cli/console.h"
 #include "formats/model_file.h"
 
 namespace tome::extend {
@@ -51,14 +52,16 @@ TEST(Workload, windows_and_shifted_groups_see_less) {
 
 TEST(Workload, working_memory_is_linear_in_tokens_and_less_when_layers_run_again) {
   const auto bytes = [](std::uint64_t tokens, Recompute recompute) {
-    return DecoderGradient::working_bytes(shape(), tokens, recompute);
+    return DecoderGradient::working_bytes(shape(), 12, tokens, recompute);
   };
+  // By hand: logits of 2²⁴ / 100 rows, thrice; a token keeps 4 · 64 + 2 · 6 · 16 + 3 · 128 + 12 + 4 floats a layer.
+  EXPECT_EQ(bytes(1000, Recompute::nothing), (1000u * 4 * 848 + 3 * (16777216 / 100) * 100) * 4);
   EXPECT_EQ(bytes(4096, Recompute::layers) - bytes(2048, Recompute::layers),
             bytes(6144, Recompute::layers) - bytes(4096, Recompute::layers));
   ModelConfig deep = shape();
   deep.layers = 30;
-  EXPECT_LT(3 * DecoderGradient::working_bytes(deep, 1 << 16, Recompute::layers),
-            DecoderGradient::working_bytes(deep, 1 << 16, Recompute::nothing));
+  EXPECT_LT(3 * DecoderGradient::working_bytes(deep, 12, 1 << 16, Recompute::layers),
+            DecoderGradient::working_bytes(deep, 12, 1 << 16, Recompute::nothing));
 }
 
 struct WorkloadOfModel : ::testing::Test {
@@ -85,9 +88,15 @@ TEST_F(WorkloadOfModel, plenty_of_memory_runs_nothing_again_and_flags_decide) {
   flags.recompute = "layers";
   const auto layers = workload_of(flags, weights, *samples);
   EXPECT_EQ(layers->recompute, Recompute::layers);
-  std::uint64_t weight_bytes = 0;
-  for (const auto& [key, tensor] : weights.tensors()) weight_bytes += 4 * static_cast<std::uint64_t>(tensor.numel());
-  EXPECT_GT(layers->bytes, weight_bytes);
+  EXPECT_GT(layers->bytes, cli::peak_resident_bytes());
+  // Four changes of rank 16 a layer; a gradient, two means, one passing value and a checkpoint of three a parameter.
+  std::uint64_t trained = 0;
+  for (const torch::Tensor& tensor : weights.trainable()) trained += static_cast<std::uint64_t>(tensor.numel());
+  const auto working = [&](std::uint64_t ranks) {
+    return DecoderGradient::working_bytes(weights.config(), ranks, 128, Recompute::layers);
+  };
+  EXPECT_LE(layers->bytes, cli::peak_resident_bytes() + 28 * trained + working(64));
+  EXPECT_EQ(working(65) - working(64), 3u * 128 * 4);
 }
 
 TEST_F(WorkloadOfModel, timing_a_step_leaves_no_gradient) {

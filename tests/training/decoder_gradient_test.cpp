@@ -225,7 +225,11 @@ TEST(DecoderGradient, frozen_matrices_give_the_gradients_of_torchs_own_products)
     const TrainingSample sample = sample_of(random_tokens(77, 4));
     TrainingWeights plain = weights_of(name), frozen = weights_of(name);
     for (TrainingWeights* weights : {&plain, &frozen}) {
-      weights->add_change(Role::query, 0, 4, 8.0, 1);
+      for (const auto& [role, layer] : {std::pair{Role::query, 0}, {Role::attention_output, 1}, {Role::down, 0}}) {
+        weights->add_change(role, layer, 4, 8.0, 1);
+        const torch::NoGradGuard no_gradients;  // b = 0 would pass nothing on
+        weights->change(role, layer)->b.copy_(torch::ones_like(weights->change(role, layer)->b) * 0.05);
+      }
       weights->set_trainable(Role::attention_norm, 0);
       weights->set_trainable(Role::down, 1);
     }
@@ -236,11 +240,25 @@ TEST(DecoderGradient, frozen_matrices_give_the_gradients_of_torchs_own_products)
     const double wanted = of_plain.add_gradients(sample, 1.0), got = of_frozen.add_gradients(sample, 1.0);
     EXPECT_NEAR(got / wanted, 1.0, 1e-6) << name;
     const auto expected = plain.trainable(), found = frozen.trainable();
+    ASSERT_EQ(expected.size(), 8u);
+    ASSERT_EQ(found.size(), expected.size());
     for (std::size_t i = 0; i < expected.size(); ++i)
       EXPECT_LE((found[i].grad() - expected[i].grad()).norm().item<double>(),
                 1e-5 * expected[i].grad().norm().item<double>())
           << name << " " << i;
+    TrainingSample nothing = sample;
+    nothing.targets.assign(nothing.targets.size(), TrainingSample::kNoTarget);
+    EXPECT_EQ(of_frozen.add_gradients(nothing, 1.0), 0.0) << name;
   }
+}
+
+TEST(DecoderGradient, without_gradients_frozen_matrices_keep_no_copy_and_lose_the_same) {
+  TrainingWeights plain = weights_of("llama-untied"), frozen = weights_of("llama-untied");
+  frozen.freeze_matrices(false, Gradients::none);
+  EXPECT_EQ(frozen.frozen(Role::token_embedding, -1), nullptr);  // looked up alone
+  ASSERT_NE(frozen.frozen(Role::output, -1), nullptr);
+  const TrainingSample sample = sample_of(random_tokens(77, 4));
+  EXPECT_NEAR(graph_of(frozen).loss(sample) / graph_of(plain).loss(sample), 1.0, 1e-6);
 }
 
 TEST(DecoderGradient, bf16_products_come_near_and_what_is_trained_stays_fp32) {
