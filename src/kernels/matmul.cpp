@@ -131,10 +131,10 @@ void many_rows_in_codes(const MatmulInput& input, std::span<const MatmulWeight> 
   std::int16_t* codes = scratch.input_codes.data();
   float* scales = scratch.input_scales.data();
   constexpr std::size_t each = 16;
-  const auto rows = static_cast<std::size_t>(input.rows);
-  parallel_for(static_cast<std::int64_t>((rows + each - 1) / each), [&](std::int64_t index, int) {
+  const auto inputs = static_cast<std::size_t>(input.rows);
+  parallel_for(static_cast<std::int64_t>((inputs + each - 1) / each), [&](std::int64_t index, int) {
     const std::size_t first = static_cast<std::size_t>(index) * each;
-    for (std::size_t row = first; row < std::min(rows, first + each); ++row)
+    for (std::size_t row = first; row < std::min(inputs, first + each); ++row)
       table.input_codes(input.values + row * columns, input.columns, codes + row * columns, scales + row * blocks);
   });
   many_rows(

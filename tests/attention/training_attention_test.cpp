@@ -172,7 +172,8 @@ TEST(TrainingAttention, equals_dense_attention_and_its_gradient_at_odd_lengths) 
       if (tokens * heads * head_dim > 250000) continue;  // the dense twin takes its time
       SCOPED_TRACE(::testing::Message() << tokens << " tokens, " << heads << "/" << kv_heads << " heads of "
                                         << head_dim);
-      expect_as_dense(make_case(tokens, heads, kv_heads, head_dim, window(tokens, tokens)));
+      expect_as_dense(make_case(tokens, heads, kv_heads, head_dim, window(tokens, tokens)),
+                      heads > 100 ? 1e-5 : 5e-6);  // a key's gradient is a sum over all queries of its group
     }
 }
 
