@@ -9,8 +9,8 @@ on the first. Runs: memory (peaks of one step at 2K, 4K and 16K tokens: they mus
 below what was told before), smollm2-32k, gemma-128k (skip-wise samples, YaRN × 4), smollm2-retrieval (with --mix
 retrieval). After a training the same last tokens of stretches of Moby-Dick are scored after contexts of several
 lengths, by the model with scaled positions alone and with the adapter; passkeys are hidden at several lengths; the
-merged file is scored by Tome and by llama.cpp (Python package llama-cpp-python, if it is there). All of it goes on
-where it was stopped.
+adapter is held against the merged file, and Tome against llama.cpp on that file (Python package llama-cpp-python, if it
+is there). Needs numpy. All of it goes on where it was stopped.
 """
 import argparse
 import json
@@ -18,6 +18,7 @@ import math
 import os
 import pathlib
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,11 +27,11 @@ import time
 TARGET_TOKENS = 512  # that are scored at the end of each context
 RUNS = {
     "smollm2-32k": {"model": "smollm2-135m", "target": "32k", "native": 2048, "contexts": [2048, 16384, 32768],
-                    "passkey": "4k,8k,16k", "flags": []},
-    "smollm2-retrieval": {"model": "smollm2-135m", "target": "32k", "native": 2048, "contexts": [2048, 16384],
-                          "passkey": "4k,8k,16k", "flags": ["--mix", "retrieval:0.5"]},
+                    "passkey": "4k,8k,16k", "budget": "30m", "flags": ["--learning-rate", "5e-4"]},
+    "smollm2-retrieval": {"model": "smollm2-135m", "target": "32k", "native": 2048, "contexts": [2048],
+                          "passkey": "4k,8k,16k", "budget": "30m", "flags": ["--learning-rate", "1e-3", "--mix", "retrieval:0.8"]},
     "gemma-128k": {"model": "gemma3-270m", "target": "128k", "native": 2048, "contexts": [2048, 32768],
-                   "passkey": "64k,128k", "flags": []},
+                   "passkey": "64k,128k", "budget": "15m", "flags": ["--learning-rate", "5e-4"]},
 }
 
 
@@ -69,24 +70,34 @@ def memory(arguments):
     return kept and share <= 1.15
 
 
-def score(arguments, model, tokens, contexts, ends, *more):
-    """Mean negative log-likelihood of the last tokens before each end, by context."""
-    means = {}
-    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        for context in contexts:
-            total = 0.0
-            for end in ends:
-                file.seek(0)
-                file.truncate()
-                json.dump(tokens[end - context:end], file)
+class Scores:
+    """Mean negative log-likelihoods of the last tokens before each end, by context; kept in a file."""
+
+    def __init__(self, arguments, plan, tokens):
+        self.arguments, self.plan, self.tokens = arguments, plan, tokens
+        longest = max(plan["contexts"])
+        self.ends = [longest + i * (len(tokens) - longest) // arguments.places for i in range(arguments.places)]
+        self.path = arguments.out / "scores.json"
+        self.known = json.loads(self.path.read_text()) if self.path.exists() else {}
+
+    def mean(self, which, context, *flags):
+        losses = [self.one(which, context, end, flags) for end in self.ends]
+        print(f"{which}, context {context}: " + ", ".join(f"{loss:.4f}" for loss in losses) +
+              f" nats, perplexity {math.exp(sum(losses) / len(losses)):.3f} of {len(losses)} × {TARGET_TOKENS} tokens",
+              flush=True)
+        return sum(losses) / len(losses)
+
+    def one(self, which, context, end, flags):
+        name = f"{self.plan['model']} {self.plan['target']} {which} {context} {end}"
+        if name not in self.known:
+            with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+                json.dump(self.tokens[end - context:end], file)
                 file.flush()
-                text = run(arguments.tome, "score", "-m", model, "--tokens", file.name, "--last", TARGET_TOKENS, "--json",
-                           *more)
-                total += json.loads(text)["mean_nll"]
-            means[context] = total / len(ends)
-            print(f"context {context}: perplexity {math.exp(means[context]):.3f} of {len(ends)} × {TARGET_TOKENS} tokens",
-                  flush=True)
-    return means
+                text = run(self.arguments.tome, "score", "-m", self.plan["model"], "--tokens", file.name, "--last",
+                           TARGET_TOKENS, "--json", *flags)
+            self.known[name] = json.loads(text)["mean_nll"]
+            self.path.write_text(json.dumps(self.known, indent=1))
+        return self.known[name]
 
 
 def llama_cpp_nll(path, tokens):
@@ -103,37 +114,32 @@ def llama_cpp_nll(path, tokens):
     return float(-picked.mean())
 
 
-def train(arguments, name):
-    plan, folder = RUNS[name], arguments.out / name
-    books = arguments.data / "books"
-    moby = books / "moby-dick.txt"
-    merged = arguments.out / f"{name}.gguf"
-    ids = json.loads(run(arguments.tome, "tokenize", "-m", plan["model"], "-f", moby, "--json", "--no-special"))
-    tokens = ids["tokens"] if isinstance(ids, dict) else ids
-    longest = max(plan["contexts"])
-    ends = [longest + i * (len(tokens) - longest) // arguments.places for i in range(arguments.places)]
-    start = time.monotonic()
-    print(run(arguments.tome, "extend", "-m", plan["model"], "--target", plan["target"], "--rope-factor", 4, "--data",
-              books / "war-and-peace.txt", books / "news-from-nowhere.txt", "--budget", arguments.budget, "--no-eval",
-              "--merge", merged, "--out", folder, *plan["flags"], *arguments.flag), flush=True)
-    print(f"-- training: {time.monotonic() - start:.0f} s", flush=True)
-    adapters = {"untrained": folder / "positions", "trained": folder}
-    means = {"native": score(arguments, plan["model"], tokens, [plan["native"]], ends, "--rope-scaling", "none")}
-    for which, adapter in adapters.items():
-        print(f"-- {which}", flush=True)
-        means[which] = score(arguments, plan["model"], tokens, plan["contexts"], ends, "--adapter", adapter)
-    for context in plan["contexts"]:
-        before, after = math.exp(means["untrained"][context]), math.exp(means["trained"][context])
-        gain = [means[which][plan["native"]] - means[which][context] for which in adapters]
-        print(f"-- context {context}: {before:.3f} → {after:.3f} ({after / before:.3f} ×), gain over "
-              f"{plan['native']} tokens {gain[0]:+.4f} → {gain[1]:+.4f} nats", flush=True)
-    short = math.exp(means["trained"][plan["native"]]), math.exp(means["native"][plan["native"]])
-    print(f"-- short texts: {short[1]:.3f} as it was, {short[0]:.3f} trained ({short[0] / short[1] - 1:+.2%})", flush=True)
-    for which, adapter in adapters.items():
-        print(run(arguments.tome, "eval", "niah", "-m", plan["model"], "--adapter", adapter, "--haystack", moby, "--lengths",
-                  plan["passkey"], "--depths", "0,50,100", "--samples", arguments.samples, "--no-baselines", "--out",
-                  arguments.out / f"{name}-passkey-{which}"), flush=True)
-    stretch = tokens[:4096]
+def adapter_is_merged(arguments, name, model, folder, extend, stretch):
+    """Logits of the adapter at run time against those of the merged file: fp32 and as files are read."""
+    import numpy
+    fine = True
+    with tempfile.TemporaryDirectory() as scratch:
+        ids = f"{scratch}/ids.json"
+        pathlib.Path(ids).write_text(json.dumps(stretch))
+        for kind, flags in (("f32", ["--precision", "fp32", "--kv-type", "f32"]), ("bf16", [])):
+            merged = arguments.out / f"{name}-{kind}.gguf"
+            if not merged.exists():  # the run is over: the same command only writes the file
+                run(*extend, "--merge", merged, "--type", kind)
+            rows = []
+            for of, more in (("adapter", ["-m", model, "--adapter", folder]), ("merged", ["-m", merged])):
+                run(arguments.tome, "score", "--tokens", ids, "--logits", f"{scratch}/{of}", *more, *flags)
+                rows.append(numpy.fromfile(f"{scratch}/{of}", dtype="<f4").reshape(len(stretch), -1).astype(numpy.float64))
+            largest = numpy.abs(rows[0] - rows[1]).max()
+            log_p = [row - row.max(axis=1, keepdims=True) for row in rows]
+            log_p = [row - numpy.log(numpy.exp(row).sum(axis=1, keepdims=True)) for row in log_p]
+            kl = (numpy.exp(log_p[0]) * (log_p[0] - log_p[1])).sum(axis=1).mean()
+            print(f"-- adapter and merged file, {kind}, {len(stretch)} tokens: largest difference of logits {largest:.2e}, "
+                  f"mean KL {kl:.2e}", flush=True)
+            fine = fine and (largest <= 1e-3 if kind == "f32" else kl <= 1e-4)
+    return fine
+
+
+def llama_cpp_agrees(arguments, merged, stretch):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(stretch, file)
         file.flush()
@@ -144,8 +150,48 @@ def train(arguments, name):
         return True
     ratio = math.exp(other - own)
     print(f"-- merged file, {len(stretch)} tokens: Tome {math.exp(own):.4f}, llama.cpp {math.exp(other):.4f}, "
-          f"ratio {ratio:.4f}")
+          f"ratio {ratio:.4f}", flush=True)
     return abs(ratio - 1) <= 0.01
+
+
+def train(arguments, name):
+    plan, folder = RUNS[name], arguments.out / name
+    books = arguments.data / "books"
+    moby = books / "moby-dick.txt"
+    ids = json.loads(run(arguments.tome, "tokenize", "-m", plan["model"], "-f", moby, "--json", "--no-special"))
+    tokens = ids["tokens"] if isinstance(ids, dict) else ids
+    extend = [arguments.tome, "extend", "-m", plan["model"], "--target", plan["target"], "--rope-factor", 4, "--data",
+              books / "war-and-peace.txt", books / "news-from-nowhere.txt", "--budget", arguments.budget or
+              plan["budget"], "--precision", "bf16", "--no-eval", "--out", folder, *plan["flags"], *arguments.flag]
+    start = time.monotonic()
+    if not (folder / "adapter_model.safetensors").exists():
+        print(run(*extend), flush=True)
+        print(f"-- training: {time.monotonic() - start:.0f} s", flush=True)
+    fine = adapter_is_merged(arguments, name, plan["model"], folder, extend, tokens[:1024])
+    fine = llama_cpp_agrees(arguments, arguments.out / f"{name}-bf16.gguf", tokens[:4096]) and fine
+
+    untrained = arguments.out / f"{plan['model']}-{plan['target']}-positions"  # the same for all runs of a model
+    if not untrained.exists():
+        shutil.copytree(folder / "positions", untrained)
+    adapters = {"untrained": untrained, name: folder}
+    scores = Scores(arguments, plan, tokens)
+    native = scores.mean("native", plan["native"], "--rope-scaling", "none")
+    means = {which: {context: scores.mean(which, context, "--adapter", adapter) for context in plan["contexts"]}
+             for which, adapter in adapters.items()}
+    for context in plan["contexts"]:
+        before, after = math.exp(means["untrained"][context]), math.exp(means[name][context])
+        gain = [means[which][plan["native"]] - means[which][context] for which in adapters]
+        print(f"-- context {context}: {before:.3f} → {after:.3f} ({after / before:.3f} ×), gain over "
+              f"{plan['native']} tokens {gain[0]:+.4f} → {gain[1]:+.4f} nats")
+    short = math.exp(means[name][plan["native"]] - native)
+    print(f"-- short texts: {math.exp(native):.3f} as it was, {math.exp(native) * short:.3f} trained ({short - 1:+.2%})",
+          flush=True)
+    for which, adapter in adapters.items():
+        whose = f"{plan['model']}-{plan['target']}" if which == "untrained" else name
+        print(run(arguments.tome, "eval", "niah", "-m", plan["model"], "--adapter", adapter, "--haystack", moby,
+                  "--lengths", plan["passkey"], "--depths", arguments.depths, "--samples", arguments.samples,
+                  "--no-baselines", "--out", arguments.out / f"{whose}-passkey"), flush=True)
+    return fine
 
 
 def main():
@@ -153,9 +199,10 @@ def main():
     parser.add_argument("--data", type=pathlib.Path, required=True)
     parser.add_argument("--out", type=pathlib.Path, required=True)
     parser.add_argument("--only", action="append", choices=["memory", *RUNS], default=[], help="may be repeated")
-    parser.add_argument("--budget", default="85m", help="of each training")
+    parser.add_argument("--budget", help="of each training (30m, gemma-128k: 15m)")
     parser.add_argument("--places", type=int, default=4, help="stretches of Moby-Dick that are scored")
     parser.add_argument("--samples", type=int, default=3, help="passkeys a length and depth")
+    parser.add_argument("--depths", default="0,50,100", help="at which they are hidden, percent")
     parser.add_argument("--flag", action="append", default=[], help="one more for tome extend: --flag=--rank --flag=32")
     parser.add_argument("--tome", type=pathlib.Path, default="build/release/tome")
     arguments = parser.parse_args()

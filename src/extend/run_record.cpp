@@ -36,6 +36,7 @@ Json settings_of(const ExtendFlags& flags, const ExtendPlan& plan, const Trainin
                    {"rope-scaling", flags.search.empty() ? flags.scaling : flags.search},
                    {"rope-factor", plan.factor},
                    {"samples", flags.samples},
+                   {"recipe", SampleMaker::recipe},
                    {"length", plan.samples.length},
                    {"short-share", flags.short_share},
                    {"mix", flags.mix},

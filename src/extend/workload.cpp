@@ -28,6 +28,7 @@ TrainingSample beginning_of(TrainingSample sample, std::size_t tokens) {
   sample.positions.resize(tokens);
   sample.local_positions.resize(tokens);
   sample.document_start.resize(tokens);
+  sample.local_start.resize(tokens);
   sample.shifted_group = 0;
   for (std::size_t i = 0; i < tokens; ++i) sample.targets[i] = sample.tokens[(i + 1) % tokens];
   return sample;

@@ -79,11 +79,12 @@ void DecoderGradient::set_positions(PositionPlan full) {
 DecoderGradient::Tables DecoderGradient::tables_of(const TrainingSample& sample) const {
   const ModelConfig& c = weights_.config();
   CHECK(sample.targets.size() == sample.tokens.size() && sample.positions.size() == sample.tokens.size());
-  CHECK(sample.local_positions.size() == sample.tokens.size() && sample.document_start.size() == sample.tokens.size());
+  CHECK(sample.local_positions.size() == sample.tokens.size() && sample.document_start.size() == sample.tokens.size() &&
+        sample.local_start.size() == sample.tokens.size());
   Tables tables;
   fill_rotation(plans_[0].parts[0].table, sample.positions, tables.cosine[0], tables.sine[0]);
   fill_rotation(plans_[1].parts[0].table, sample.local_positions, tables.cosine[1], tables.sine[1]);
-  tables.first_keys[1] = first_keys(sample.document_start, c.sliding_window);
+  tables.first_keys[1] = first_keys(sample.local_start, c.sliding_window);
   if (sample.shifted_group == 0) {
     tables.first_keys[0] = tables.first_keys_of_odd_layers = first_keys(sample.document_start, 0);
     return tables;

@@ -22,6 +22,7 @@ struct TrainingSample {
   std::vector<std::uint64_t> positions;        ///< [tokens] of full-attention layers: skip-wise ones leave gaps
   std::vector<std::uint64_t> local_positions;  ///< [tokens] of sliding-window layers
   std::vector<std::uint32_t> document_start;   ///< [tokens] where the token's document begins in the sample
+  std::vector<std::uint32_t> local_start;      ///< [tokens] where what sliding-window layers may see begins
   std::uint64_t shifted_group = 0;             ///< S² of full-attention layers (visible_range.h); 0: exact attention
 
   std::uint64_t counted() const;  ///< targets that count

@@ -86,9 +86,32 @@ TrainingSample SampleMaker::sample_of(const Window& window) const {
       sample.positions.push_back(i - start);
       sample.local_positions.push_back(i - start);
       sample.document_start.push_back(start);
+      sample.local_start.push_back(start);
     }
   }
   return sample;
+}
+
+/// Moves the tokens of a document's window as far apart in it as their positions are, or as far as it reaches: what is
+/// far away is then as loosely related as it is in a long text, and the model learns how much to make of it. (PoSE's
+/// vᵢ = uᵢ, section 3.2. With neighbours far apart it would learn that far text is as good as near.)
+void SampleMaker::spread(const Segment& segment, TrainingSample& sample) const {
+  const std::vector<std::int32_t>& text = texts_->train[segment.document].tokens;
+  const std::uint64_t count = sample.tokens.size(), before = count - segment.count;  // before: BOS
+  CHECK(segment.count < text.size());
+  const std::uint64_t room = text.size() - 1 - segment.count;  // the last token has a target
+  const std::uint64_t skipped = sample.positions.back() - (count - 1);
+  const std::uint64_t first = std::min(segment.first, room - std::min(room, skipped));
+  std::uint64_t moved = 0, chunk = 0;
+  for (std::uint64_t i = before; i < count; ++i) {
+    const std::uint64_t skip = std::min(sample.positions[i] - i, room - first);
+    if (skip != moved) chunk = i;
+    moved = skip;
+    sample.tokens[i] = text[first + i - before + skip];
+    sample.targets[i] = text[first + i - before + skip + 1];
+    sample.local_start[i] = static_cast<std::uint32_t>(chunk);
+  }
+  if (before > 0) sample.targets[0] = sample.tokens[before];
 }
 
 TrainingSample SampleMaker::exercise_of(const Window& window, std::uint64_t number) const {
@@ -108,6 +131,7 @@ TrainingSample SampleMaker::exercise_of(const Window& window, std::uint64_t numb
     sample.positions.push_back(sample.positions.size());
     sample.local_positions.push_back(sample.local_positions.size());
     sample.document_start.push_back(0);
+    sample.local_start.push_back(0);
   };
   if (texts_->bos >= 0) add(texts_->bos, 0);
   for (std::size_t i = 0; i < made.tokens.size(); ++i) add(made.tokens[i], i + 1);
@@ -140,6 +164,9 @@ TrainingSample SampleMaker::sample(std::uint64_t number) const {
       std::copy(positions.begin(), positions.end(), sample.positions.begin() + static_cast<std::ptrdiff_t>(first));
       first = end;
     }
+    if (kind == Kind::long_text && window.size() == 1 &&
+        window[0].count < texts_->train[window[0].document].tokens.size())
+      spread(window[0], sample);
   }
   return sample;
 }

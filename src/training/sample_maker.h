@@ -13,7 +13,8 @@ namespace tome {
 
 enum class LongSamples {
   plain,      ///< as long as the target
-  skip_wise,  ///< short, with positions that skip (PoSE); sliding-window layers keep their own
+  skip_wise,  ///< short, with positions that skip (PoSE), and text that skips with them as far as its document
+              ///< reaches; sliding-window layers keep their positions and see their own chunk alone
   shifted,    ///< as long as the target, full layers in shifted groups of a quarter (S²); exercises see everything
 };
 
@@ -32,6 +33,9 @@ struct TrainingSampleOptions {
 /// order of a draw. Immutable after construction; any thread.
 class SampleMaker {
  public:
+  /// Raised whenever the same texts, options and number make another sample, exercises included: run.json holds it, so
+  /// that a run does not go on with samples of another kind.
+  static constexpr int recipe = 2;
   /// The texts must outlive this. exercises: where retrieval_share > 0. Errors: usage where no window can be made, or
   /// shares that are more than 1 together.
   static Result<SampleMaker> create(const TrainingTexts& texts, const TrainingSampleOptions& options,
@@ -54,6 +58,7 @@ class SampleMaker {
   std::vector<Window> windows_of(std::uint64_t length, std::uint64_t round) const;
   TrainingSample sample_of(const Window& window) const;
   TrainingSample exercise_of(const Window& window, std::uint64_t number) const;
+  void spread(const Segment& segment, TrainingSample& sample) const;
 
   enum class Kind { plain_short, retrieval, long_text };
   Kind kind_of(std::uint64_t number) const;

@@ -1,6 +1,7 @@
 // `tome extend` as a user runs it, on a tiny checkpoint: what it writes, what it refuses, and that what it wrote runs.
 #include <cmath>
 #include <filesystem>
+#include <fstream>
 #include <map>
 
 #include "cli/run_tome.h"
@@ -152,6 +153,16 @@ TEST_F(ExtendCommand, a_budget_becomes_steps_and_stays_what_it_was) {
   const Ran again = run(command(flags));
   ASSERT_EQ(again.code, 0) << again.err;
   EXPECT_EQ(Json::parse(read(out() + "/run.json")).at("steps").get<std::uint64_t>(), steps);
+}
+
+TEST_F(ExtendCommand, a_run_whose_samples_were_made_another_way_is_not_gone_on_with) {
+  const std::vector<std::string> steps = command({{"--no-eval", ""}, {"--steps", "1"}});
+  ASSERT_EQ(run(steps).code, 0);
+  Json settings = Json::parse(read(out() + "/run.json"));
+  ASSERT_TRUE(settings.contains("recipe"));
+  settings["recipe"] = 0;
+  std::ofstream(out() + "/run.json") << settings.dump();
+  expect_failure(run(steps), 2, "holds a run with recipe 0, this one has");
 }
 
 TEST_F(ExtendCommand, what_cannot_be_done_is_said_in_a_line) {

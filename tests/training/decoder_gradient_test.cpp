@@ -46,6 +46,7 @@ TrainingSample sample_of(const std::vector<std::int32_t>& tokens) {
     sample.positions.push_back(i);
     sample.local_positions.push_back(i);
     sample.document_start.push_back(0);
+    sample.local_start.push_back(0);
   }
   return sample;
 }

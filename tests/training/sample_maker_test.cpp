@@ -82,6 +82,48 @@ TEST(SampleMaker, skip_wise_samples_skip_for_full_layers_alone_and_short_ones_do
   EXPECT_LT(plain, 85);
 }
 
+TEST(SampleMaker, the_text_of_a_skip_wise_sample_skips_with_its_positions) {
+  const TrainingTexts texts = numbered({50000});
+  const auto maker =
+      SampleMaker::create(texts, {.target = 4096, .length = 64, .skip_chunks = 3, .short_share = 0.0, .seed = 5});
+  ASSERT_TRUE(maker);
+  for (std::uint64_t number = 0; number < 200; ++number) {
+    const TrainingSample sample = maker->sample(number);
+    std::uint32_t chunk = 0;
+    for (std::size_t i = 0; i < 64; ++i) {
+      if (i > 0 && sample.positions[i] != sample.positions[i - 1] + 1) chunk = static_cast<std::uint32_t>(i);
+      ASSERT_EQ(static_cast<std::uint64_t>(sample.tokens[i] - sample.tokens[0]), sample.positions[i]);
+      EXPECT_EQ(sample.targets[i], sample.tokens[i] + 1);
+      EXPECT_EQ(sample.local_start[i], chunk);
+      EXPECT_EQ(sample.document_start[i], 0u);
+    }
+  }
+}
+
+TEST(SampleMaker, text_skips_as_far_as_its_document_reaches_and_a_bos_stays_in_front) {
+  const TrainingTexts texts = numbered({900, 40}, 7777);
+  const auto maker = SampleMaker::create(texts, {.target = 4096, .length = 64, .short_share = 0.0, .seed = 5});
+  ASSERT_TRUE(maker);
+  int cut = 0, packed = 0;
+  for (std::uint64_t number = 0; number < 200; ++number) {
+    const TrainingSample sample = maker->sample(number);
+    ASSERT_EQ(sample.tokens[0], 7777);
+    EXPECT_EQ(sample.targets[0], sample.tokens[1]);
+    packed += sample.tokens.size() == 41 ? 1 : 0;  // the short document: nothing to skip to
+    if (sample.tokens.size() == 41) {
+      EXPECT_EQ(sample.tokens[40], 1039);
+      EXPECT_EQ(sample.targets[40], TrainingSample::kNoTarget);
+      continue;
+    }
+    const auto apart = static_cast<std::uint64_t>(sample.tokens[63] - sample.tokens[1]);
+    EXPECT_EQ(apart, std::min<std::uint64_t>(sample.positions[63] - sample.positions[1], 898));
+    EXPECT_LE(sample.targets[63], 899);
+    cut += apart == 898 ? 1 : 0;
+  }
+  EXPECT_GT(cut, 100);
+  EXPECT_GT(packed, 5);
+}
+
 TEST(SampleMaker, a_sample_depends_on_its_number_and_the_seed_alone) {
   const TrainingTexts texts = numbered({900, 300, 10, 20});
   const TrainingSampleOptions options{.target = 4096, .length = 64, .seed = 5};

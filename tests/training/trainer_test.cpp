@@ -169,6 +169,7 @@ TEST(Trainer, the_engine_runs_what_training_made) {
         made.positions.push_back(i);
         made.local_positions.push_back(i);
         made.document_start.push_back(0);
+        made.local_start.push_back(0);
       }
       return made;
     }();
