@@ -2,6 +2,8 @@
 // xoshiro256** (Blackman, Vigna 2018) seeded by splitmix64: the same numbers on every machine, unlike std
 // distributions.
 #include <cstdint>
+#include <utility>
+#include <vector>
 
 namespace tome {
 
@@ -38,5 +40,11 @@ class Rng {
   static std::uint64_t rotate(std::uint64_t value, int by) { return (value << by) | (value >> (64 - by)); }
   std::uint64_t state_[4];
 };
+
+/// Fisher and Yates.
+template <class T>
+void shuffle(std::vector<T>& values, Rng& rng) {
+  for (std::size_t left = values.size(); left > 1; --left) std::swap(values[left - 1], values[rng.below(left)]);
+}
 
 }  // namespace tome

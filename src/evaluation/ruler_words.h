@@ -33,10 +33,4 @@ class RulerWords {
   std::unordered_set<std::string> used_;
 };
 
-/// Fisher and Yates.
-template <class T>
-void shuffle(std::vector<T>& values, Rng& rng) {
-  for (std::size_t left = values.size(); left > 1; --left) std::swap(values[left - 1], values[rng.below(left)]);
-}
-
 }  // namespace tome

@@ -32,18 +32,20 @@ cli::EvalFlags asked_of(const ExtendFlags& flags, std::string lengths, const std
   return eval;
 }
 
-Status read_text(const ExtendFlags& flags, cli::EvalFlags eval, std::uint64_t windows) {
+Status read_text(const ExtendFlags& flags, cli::EvalFlags eval, std::uint64_t windows, std::uint64_t target) {
   eval.data = {text_path(flags)};
   eval.samples = windows;
-  eval.kinds = "disjoint,gain";
+  // Sliding by their own length they lie side by side, and each begins with BOS, as the samples of the training do.
+  eval.kinds = "disjoint,sliding,gain";
+  eval.stride = fmt::format("{}", target);
   return cli::run_eval(eval, Suite::perplexity);
 }
 
-/// Sums of the disjoint windows of `length` tokens, by the window's name.
+/// Sums of the windows of `length` tokens that begin with BOS, by the window's name.
 std::map<std::string, std::pair<double, double>> short_windows(const StoredRun& run, std::uint64_t length) {
   std::map<std::string, std::pair<double, double>> found;  // nats, tokens
   for (const SampleResult& result : run.results) {
-    if (result.task != "disjoint" || result.length != length) continue;
+    if (!result.task.starts_with("sliding") || result.length != length) continue;
     auto& [nats, tokens] = found[result.id];
     for (const NllBucket& bucket : result.nll) {
       nats += bucket.sum;
@@ -78,11 +80,11 @@ Status measure(const ExtendFlags& flags, const ExtendPlan& plan, When when) {
   if (when == When::before) {
     cli::EvalFlags native = asked_of(flags, fmt::format("{}", plan.samples.length), "native");
     native.model.positions.scaling = "none";
-    TOME_TRY(read_text(flags, native, flags.windows * plan.target / plan.samples.length));
+    TOME_TRY(read_text(flags, native, flags.windows * plan.target / plan.samples.length, plan.target));
   }
   cli::EvalFlags reading = asked_of(flags, lengths, name + "-perplexity");
   reading.model.adapter = adapter;
-  TOME_TRY(read_text(flags, reading, flags.windows));
+  TOME_TRY(read_text(flags, reading, flags.windows, plan.target));
   if (plan.passkey_lengths.empty()) return {};
   cli::EvalFlags passkey = asked_of(flags, fmt::format("{}", fmt::join(plan.passkey_lengths, ",")), name + "-passkey");
   passkey.model.adapter = adapter;

@@ -18,6 +18,7 @@
 #include "cli/program.h"
 #include "extend/adapter_of_training.h"
 #include "extend/before_and_after.h"
+#include "extend/chat_turns.h"
 #include "extend/extend_options.h"
 #include "extend/longrope_search.h"
 #include "extend/run_record.h"
@@ -136,7 +137,10 @@ Status open_workplace(const ExtendFlags& flags, const ExtendPlan& plan, Workplac
   TOME_ASSIGN(place.texts, read_training_texts(flags.data, *place.tokenizer, flags.held_out, flags.seed));
   for (const std::string& note : place.texts.notes) cli::print_notice(note);
   std::shared_ptr<const RetrievalExercises> exercises;
-  if (plan.samples.retrieval_share > 0.0) exercises = std::make_shared<RetrievalExercises>(place.tokenizer);
+  if (plan.samples.retrieval_share > 0.0) {
+    TOME_ASSIGN(ChatTurns turns, chat_turns(*place.tokenizer));
+    exercises = std::make_shared<RetrievalExercises>(place.tokenizer, std::move(turns));
+  }
   TOME_ASSIGN(place.samples, SampleMaker::create(place.texts, plan.samples, exercises));
   TOME_TRY(check_room_for_weights(flags, *place.file));
   TOME_ASSIGN(place.weights, TrainingWeights::load(place.file));

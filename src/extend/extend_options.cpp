@@ -109,6 +109,9 @@ Result<ExtendPlan> plan_extension(const ExtendFlags& flags, const ModelConfig& c
     return fail(ErrorKind::usage, "--rope-scaling longrope: its divisors are searched for: --search longrope");
   const std::string asked =
       divisors.empty() && !searching ? "--rope-scaling " + flags.scaling : "--search " + flags.search;
+  if (plan.scaling != ScalingMethod::none && only_local_layers(config))
+    return fail(ErrorKind::usage, "{}: every layer of this model has a sliding window of {}, expected one without",
+                asked, config.sliding_window);
   const auto trained = static_cast<double>(config.context_length);
   if (plan.scaling != ScalingMethod::none)
     plan.factor = flags.factor.value_or(round_up_factor(static_cast<double>(plan.target) / trained));

@@ -161,6 +161,7 @@ Result<std::vector<float>> search_longrope(const ExtendFlags& flags, const Exten
                            {"target", plan.target},
                            {"factor", plan.factor},
                            {"samples", flags.samples},
+                           {"recipe", SampleMaker::recipe},
                            {"length", plan.samples.length},
                            {"search_samples", flags.search_samples},
                            {"precision", flags.precision},

@@ -63,7 +63,7 @@ Result<Workload> workload_of(const ExtendFlags& flags, const TrainingWeights& we
   constexpr std::uint64_t bytes_a_trained = (1 + 2 + 1 + 3) * sizeof(float);
   for (const torch::Tensor& tensor : weights.trainable())
     to_come += static_cast<std::uint64_t>(tensor.numel()) * bytes_a_trained;
-  const std::uint64_t longest = longest_sample(samples).tokens.size(), there = memory_at_hand();
+  const std::uint64_t longest = samples.longest(), there = memory_at_hand();
   std::map<int, std::uint64_t> ranks;  // by layer
   for (const auto& [key, change] : weights.changes()) ranks[key.second] += static_cast<std::uint64_t>(change.a.size(0));
   std::uint64_t most_ranks = 0;

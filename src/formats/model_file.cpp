@@ -42,6 +42,11 @@ bool is_norm(Role role) {
   }
 }
 
+bool is_rotated(Role role) {
+  return role == Role::query || role == Role::key || role == Role::query_bias || role == Role::key_bias ||
+         role == Role::query_norm || role == Role::key_norm;
+}
+
 std::string_view role_name(Role role) {
   constexpr std::string_view names[] = {"token_embedding",
                                         "output_norm",

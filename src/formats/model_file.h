@@ -93,6 +93,8 @@ enum class Role {
 };
 std::string_view role_name(Role role);
 bool is_norm(Role role);
+/// Whose rows (or elements) are a head's rotated dimensions: in the order of RopePairs.
+bool is_rotated(Role role);
 
 struct ModelFile {
   std::string path;

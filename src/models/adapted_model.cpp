@@ -58,10 +58,7 @@ class Adapting {
   std::string where() const { return "[adapter] " + adapter_.path; }
 
   /// Whose rows the file has in another order than the adapter.
-  bool is_turned(Role role) const {
-    return model_.config.rope_pairs == RopePairs::interleaved &&
-           (role == Role::query || role == Role::key || role == Role::query_bias || role == Role::key_bias);
-  }
+  bool is_turned(Role role) const { return model_.config.rope_pairs == RopePairs::interleaved && is_rotated(role); }
 
   /// Keeps `values` as the tensor's bytes from now on.
   void keep(const LoraAdapter::Key& key, std::vector<std::uint64_t> shape, const std::vector<float>& values,
@@ -83,8 +80,7 @@ class Adapting {
     std::vector<float> values = floats_of(*matrix);
     const std::vector<float> a = floats_of(change.a), b = floats_of(change.b);
     const std::size_t rank = change.a.rows(), columns = matrix->columns();
-    const bool turned =
-        model_.config.rope_pairs == RopePairs::interleaved && (key.first == Role::query || key.first == Role::key);
+    const bool turned = is_turned(key.first);
     parallel_for(static_cast<std::int64_t>(matrix->rows()), [&](std::int64_t index, int) {
       const auto row = static_cast<std::uint64_t>(index);
       float* to = values.data() + (turned ? interleaved_row(row, model_.config.head_dim) : row) * columns;

@@ -16,10 +16,6 @@ ScalingMethod declared_method(const DeclaredScaling& scaling) {
   return ScalingMethod::none;
 }
 
-bool only_local_layers(const ModelConfig& config) {
-  return !config.local_layers.empty() && std::ranges::all_of(config.local_layers, [](bool local) { return local; });
-}
-
 }  // namespace
 
 double round_up_factor(double ratio) {

@@ -237,9 +237,7 @@ constexpr std::array<Setting, 9> kSettings{{
 
 Status refuse_no_ops(const ModelConfig& config, const PositionOptions& options, const PositionPlan& plan,
                      std::uint64_t target) {
-  const bool only_local =
-      !config.local_layers.empty() && std::ranges::all_of(config.local_layers, [](bool local) { return local; });
-  if (only_local && (options.method != ScalingMethod::none || options.theta)) {
+  if (only_local_layers(config) && (options.method != ScalingMethod::none || options.theta)) {
     return fail(ErrorKind::usage,
                 "[positions] {} changes nothing: every layer of this model has a sliding window of {}",
                 options.method == ScalingMethod::none ? "rope base" : scaling_method_name(options.method),
@@ -370,6 +368,10 @@ PositionPlan plan_local_positions(const ModelConfig& config) {
   part.table.inverse_frequencies = to_single(rope_frequencies(config.rope_theta_local, config.rope_dims));
   plan.parts.push_back(std::move(part));
   return plan;
+}
+
+bool only_local_layers(const ModelConfig& config) {
+  return !config.local_layers.empty() && std::ranges::all_of(config.local_layers, [](bool local) { return local; });
 }
 
 }  // namespace tome

@@ -117,6 +117,8 @@ PositionOptions automatic_options(const ModelConfig& config, std::uint64_t neede
 double automatic_factor(std::uint64_t needed, std::uint64_t trained);
 /// Tokens that the file as it is was made for: its window, or what its declared scaling extends that to.
 std::uint64_t native_reach(const ModelConfig& config);
+/// Every layer has a sliding window: no scaling makes such a model read further.
+bool only_local_layers(const ModelConfig& config);
 /// L of the formulas: options.original_context, the file's original length, its window.
 std::uint64_t trained_length(const ModelConfig& config, const PositionOptions& options);
 /// The smallest of 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32 … that is ≥ ratio.

@@ -146,9 +146,10 @@ torch::Tensor DecoderGradient::layer(int index, const torch::Tensor& x, const Ta
     keys = norm(keys, Role::key_norm, index);
   }
   const PositionTable& table = plans_[local].parts[0].table;
-  const torch::Tensor& seen = local            ? tables.first_keys[1]
-                              : index % 2 == 1 ? tables.first_keys_of_odd_layers
-                                               : tables.first_keys[0];
+  const auto full_before = std::count(c.local_layers.begin(), c.local_layers.begin() + index, false);
+  const torch::Tensor& seen = local                  ? tables.first_keys[1]
+                              : full_before % 2 == 1 ? tables.first_keys_of_odd_layers
+                                                     : tables.first_keys[0];
   torch::Tensor context = attend(rotate(queries, tables.cosine[local], tables.sine[local]),
                                  rotate(keys, tables.cosine[local], tables.sine[local]), values, seen,
                                  static_cast<double>(c.attention_scale) * static_cast<double>(table.softmax_scale));

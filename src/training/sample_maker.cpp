@@ -29,10 +29,22 @@ Result<SampleMaker> SampleMaker::create(const TrainingTexts& texts, const Traini
   if (options.retrieval_share > 0.0 && maker.long_length() <= RetrievalExercises::shortest)
     return fail(ErrorKind::usage, "--mix retrieval: exercises of {} tokens (--length), expected more than {}",
                 maker.long_length(), RetrievalExercises::shortest);
-  maker.windows_ = maker.windows_of(maker.long_length(), 0).size();
-  if (maker.windows_ == 0 || (options.short_share > 0.0 && maker.windows_of(options.length, 0).empty()))
+  const auto windows = maker.windows_of(maker.long_length(), 0);
+  const auto short_windows = options.short_share > 0.0 ? maker.windows_of(options.length, 0) : std::vector<Window>{};
+  if (windows.empty() || (options.short_share > 0.0 && short_windows.empty()))
     return fail(ErrorKind::usage, "[training] {} tokens of text, expected more than one sample of {}", texts.tokens(),
                 maker.long_length());
+  maker.windows_ = windows.size();
+  const auto look_at = [&](const std::vector<Window>& all) {
+    for (const Window& window : all) {
+      std::uint64_t tokens = 0;
+      for (const Segment& segment : window) tokens += segment.count + (texts.bos >= 0 ? 1 : 0);
+      maker.longest_ = std::max(maker.longest_, tokens);
+    }
+  };
+  if (options.short_share < 1.0) look_at(windows);
+  look_at(short_windows);
+  if (options.retrieval_share > 0.0) maker.longest_ = std::max(maker.longest_, maker.long_length());
   return maker;
 }
 
@@ -63,8 +75,7 @@ std::vector<SampleMaker::Window> SampleMaker::windows_of(std::uint64_t length, s
   }
   if (!packed.empty()) windows.push_back(std::move(packed));
   Rng rng = rng_of(options_.seed, kOrder, round ^ (length << 20));
-  for (std::size_t i = 0; i + 1 < windows.size(); ++i)
-    std::swap(windows[i], windows[i + rng.below(windows.size() - i)]);
+  shuffle(windows, rng);
   return windows;
 }
 
@@ -92,23 +103,25 @@ TrainingSample SampleMaker::sample_of(const Window& window) const {
   return sample;
 }
 
-/// Moves the tokens of a document's window as far apart in it as their positions are, or as far as it reaches: what is
-/// far away is then as loosely related as it is in a long text, and the model learns how much to make of it. (PoSE's
-/// vᵢ = uᵢ, section 3.2. With neighbours far apart it would learn that far text is as good as near.)
-void SampleMaker::spread(const Segment& segment, TrainingSample& sample) const {
+/// Moves the tokens of a document's window as far apart in it as their positions are, or, where it does not reach so
+/// far, by a draw: what is far away is then as loosely related as it is in a long text, and the model learns how much
+/// to make of it. (PoSE's vᵢ = uᵢ, section 3.2. With neighbours far apart it would learn that far text is as good as
+/// near.)
+void SampleMaker::spread(const Segment& segment, Rng& rng, TrainingSample& sample) const {
   const std::vector<std::int32_t>& text = texts_->train[segment.document].tokens;
   const std::uint64_t count = sample.tokens.size(), before = count - segment.count;  // before: BOS
-  CHECK(segment.count < text.size());
-  const std::uint64_t room = text.size() - 1 - segment.count;  // the last token has a target
+  CHECK(segment.first + segment.count < text.size());                                // the last token has a target
+  const std::uint64_t room = text.size() - 1 - segment.first - segment.count;
   const std::uint64_t skipped = sample.positions.back() - (count - 1);
-  const std::uint64_t first = std::min(segment.first, room - std::min(room, skipped));
+  const std::uint64_t apart = skipped <= room ? skipped : rng.below(room + 1);  // of the first and the last token
   std::uint64_t moved = 0, chunk = 0;
   for (std::uint64_t i = before; i < count; ++i) {
-    const std::uint64_t skip = std::min(sample.positions[i] - i, room - first);
+    const std::uint64_t skip = skipped == 0 ? 0 : (sample.positions[i] - i) * apart / skipped;
     if (skip != moved) chunk = i;
     moved = skip;
-    sample.tokens[i] = text[first + i - before + skip];
-    sample.targets[i] = text[first + i - before + skip + 1];
+    const std::uint64_t at = segment.first + i - before + skip;
+    sample.tokens[i] = text[at];
+    sample.targets[i] = text[at + 1];
     sample.local_start[i] = static_cast<std::uint32_t>(chunk);
   }
   if (before > 0) sample.targets[0] = sample.tokens[before];
@@ -166,7 +179,7 @@ TrainingSample SampleMaker::sample(std::uint64_t number) const {
     }
     if (kind == Kind::long_text && window.size() == 1 &&
         window[0].count < texts_->train[window[0].document].tokens.size())
-      spread(window[0], sample);
+      spread(window[0], rng, sample);
   }
   return sample;
 }

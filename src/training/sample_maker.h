@@ -30,12 +30,13 @@ struct TrainingSampleOptions {
 
 /// Tokens are taken in windows of a sample's length from each document, from a new random start each time round;
 /// documents shorter than that are packed side by side and do not see each other. Every window once a round, in the
-/// order of a draw. Immutable after construction; any thread.
+/// order of a draw (of a skip-wise one its first chunk; the others come from further on). Immutable after construction;
+/// any thread.
 class SampleMaker {
  public:
-  /// Raised whenever the same texts, options and number make another sample, exercises included: run.json holds it, so
-  /// that a run does not go on with samples of another kind.
-  static constexpr int recipe = 2;
+  /// Raised whenever the same texts, options and number make another sample, exercises included: run.json and
+  /// search.json hold it, so that nothing goes on with samples of another kind.
+  static constexpr int recipe = 3;
   /// The texts must outlive this. exercises: where retrieval_share > 0. Errors: usage where no window can be made, or
   /// shares that are more than 1 together.
   static Result<SampleMaker> create(const TrainingTexts& texts, const TrainingSampleOptions& options,
@@ -43,6 +44,8 @@ class SampleMaker {
   TrainingSample sample(std::uint64_t number) const;
   /// Windows of the long samples' length in one round.
   std::uint64_t windows() const { return windows_; }
+  /// Tokens of the longest sample that can come.
+  std::uint64_t longest() const { return longest_; }
 
  private:
   SampleMaker(const TrainingTexts& texts, const TrainingSampleOptions& options) : texts_(&texts), options_(options) {}
@@ -58,7 +61,7 @@ class SampleMaker {
   std::vector<Window> windows_of(std::uint64_t length, std::uint64_t round) const;
   TrainingSample sample_of(const Window& window) const;
   TrainingSample exercise_of(const Window& window, std::uint64_t number) const;
-  void spread(const Segment& segment, TrainingSample& sample) const;
+  void spread(const Segment& segment, Rng& rng, TrainingSample& sample) const;
 
   enum class Kind { plain_short, retrieval, long_text };
   Kind kind_of(std::uint64_t number) const;
@@ -66,7 +69,7 @@ class SampleMaker {
   const TrainingTexts* texts_;
   TrainingSampleOptions options_;
   std::shared_ptr<const RetrievalExercises> exercises_;
-  std::uint64_t windows_ = 0;
+  std::uint64_t windows_ = 0, longest_ = 0;
 };
 
 }  // namespace tome

@@ -10,8 +10,7 @@
 namespace tome {
 
 /// Positions of `tokens` tokens, growing, from 0, below `target`; at most `chunks` chunks of random lengths, each moved
-/// up by uᵢ, uniform in uᵢ₋₁ … target − tokens (u₀ = 0). The tokens themselves stay side by side. tokens ≤ target;
-/// chunks ≥ 1.
+/// up by uᵢ, uniform in uᵢ₋₁ … target − tokens (u₀ = 0). tokens ≤ target; chunks ≥ 1.
 std::vector<std::uint64_t> skip_positions(std::uint64_t tokens, std::uint64_t target, std::uint64_t chunks, Rng& rng);
 
 }  // namespace tome

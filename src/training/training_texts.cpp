@@ -53,7 +53,7 @@ void hold_out_documents(TrainingTexts& texts, std::uint64_t wanted, std::uint64_
   std::vector<std::size_t> order(texts.train.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
   Rng rng(seed);
-  for (std::size_t i = 0; i + 1 < order.size(); ++i) std::swap(order[i], order[i + rng.below(order.size() - i)]);
+  shuffle(order, rng);
   std::set<std::size_t> held;
   std::uint64_t tokens = 0;
   for (const std::size_t index : order) {

@@ -11,11 +11,6 @@
 namespace tome {
 namespace {
 
-bool is_rotated(Role role) {
-  return role == Role::query || role == Role::key || role == Role::query_bias || role == Role::key_bias ||
-         role == Role::query_norm || role == Role::key_norm;
-}
-
 torch::Tensor load_tensor(const TensorView& view) {
   const bool matrix = view.shape.size() == 2;
   const auto rows = static_cast<std::int64_t>(matrix ? view.rows() : 1);

@@ -316,9 +316,57 @@ TEST(DecoderGradient, documents_packed_side_by_side_lose_what_they_lose_alone) {
     both.local_positions.insert(both.local_positions.end(), second.local_positions.begin(),
                                 second.local_positions.end());
     both.document_start.insert(both.document_start.end(), 70, 41);
+    both.local_start.insert(both.local_start.end(), 70, 41);
     EXPECT_NEAR(graph.loss(both), graph.loss(first) + graph.loss(second), 1e-3) << name;
     both.document_start.assign(111, 0);
+    both.local_start.assign(111, 0);
     EXPECT_GT(std::fabs(graph.loss(both) - graph.loss(first) - graph.loss(second)), 1e-2) << name;
+  }
+}
+
+/// Full layers 1, 3, 5, …; the others see nothing but their own token.
+TrainingWeights every_other_layer_full(const std::string& name) {
+  auto file = std::make_shared<ModelFile>(**open_model_file(kModels + name));
+  for (std::size_t layer = 0; layer < file->config.local_layers.size(); ++layer)
+    file->config.local_layers[layer] = layer % 2 == 0;
+  file->config.sliding_window = 1;
+  return std::move(*TrainingWeights::load(std::move(file)));
+}
+
+TEST(DecoderGradient, shifted_groups_hand_on_what_the_group_before_knows) {
+  // Groups are 0 … 63 and 64 … 127, shifted ones 0 … 31, 32 … 95 and 96 … 127: token 127 hears of token 40 where full
+  // layers take turns (a single KV head) and where half of the heads are shifted.
+  TrainingWeights gemma = every_other_layer_full("gemma3"), llama = weights_of("llama-untied");
+  ASSERT_EQ(gemma.config().kv_heads, 1u);
+  ASSERT_GT(llama.config().kv_heads, 1u);
+  for (TrainingWeights* weights : {&gemma, &llama}) {
+    DecoderGradient graph = graph_of(*weights);
+    const auto last_row = [&](std::size_t changed, std::uint64_t group) {
+      std::vector<std::int32_t> tokens = random_tokens(128, 3);
+      tokens[changed] = (tokens[changed] + 1) % 99;
+      TrainingSample sample = sample_of(tokens);
+      sample.shifted_group = group;
+      return graph.logits(sample)[127];
+    };
+    const auto differ = [](const torch::Tensor& a, const torch::Tensor& b) {
+      return (a - b).abs().max().item<double>() > 1e-6;
+    };
+    EXPECT_TRUE(differ(last_row(40, 64), last_row(41, 64)));
+    EXPECT_TRUE(differ(last_row(40, 64), last_row(40, 0))) << "groups hide nothing";
+    EXPECT_FALSE(differ(last_row(40, 16), last_row(41, 16))) << "too far in groups this small";
+  }
+}
+
+TEST(DecoderGradient, sliding_window_layers_see_nothing_before_their_own_start) {
+  for (const std::string name : {"gemma3", "mistral-window", "llama-untied"}) {
+    TrainingWeights weights = weights_of(name);
+    DecoderGradient graph = graph_of(weights);
+    TrainingSample sample = sample_of(random_tokens(60, 5));
+    const torch::Tensor whole = graph.logits(sample);
+    std::fill(sample.local_start.begin() + 40, sample.local_start.end(), 40u);
+    const torch::Tensor apart = graph.logits(sample);
+    EXPECT_EQ((whole - apart).slice(0, 0, 40).abs().max().item<double>(), 0.0) << name;
+    EXPECT_EQ((whole - apart)[41].abs().max().item<double>() > 1e-6, name != "llama-untied") << name;
   }
 }
 

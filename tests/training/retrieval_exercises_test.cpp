@@ -104,6 +104,37 @@ TEST_F(RetrievalExercisesTest, a_passage_is_begun_again_and_goes_on_as_before) {
   }
 }
 
+TEST_F(RetrievalExercisesTest, half_of_the_facts_are_asked_in_the_models_chat_template) {
+  const auto ids = [&](std::string_view text) { return tokenizer->encode(text, AddSpecial::no, ParseSpecial::no); };
+  const ChatTurns turns{
+      .head = ids("<<user "), .before_reply = ids(" user>> <<model "), .after_reply = ids("#model>> <<user ")};
+  const RetrievalExercises in_chat(tokenizer, turns);
+  int chats = 0;
+  for (std::uint64_t seed = 0; seed < 60; ++seed)
+    for (const Kind kind : {Kind::facts, Kind::list}) {
+      Rng rng(seed);
+      const RetrievalExercise made = in_chat.make(kind, filler, 600, rng);
+      EXPECT_LE(made.tokens.size(), 600u);
+      const bool chat = std::equal(turns.head.begin(), turns.head.end(), made.tokens.begin());
+      if (!chat) continue;
+      ++chats;
+      const auto answers = answers_of(made);
+      ASSERT_FALSE(answers.empty());
+      EXPECT_EQ(answers.back().second, made.tokens.size());
+      for (const auto& [first, end] : answers) {
+        const auto reply = made.tokens.begin() + static_cast<std::ptrdiff_t>(first);
+        EXPECT_TRUE(std::equal(turns.before_reply.rbegin(), turns.before_reply.rend(), std::reverse_iterator(reply)));
+        ASSERT_GT(end - first, 1u);
+        EXPECT_EQ(made.tokens[end - 1], turns.after_reply[0]);  // it learns to stop
+        const std::string value = tokenizer->decode(std::span(made.tokens).subspan(first, end - 1 - first));
+        const std::string before = tokenizer->decode(std::span(made.tokens).first(answers[0].first));
+        EXPECT_NE(before.find(value), std::string::npos) << value;
+      }
+    }
+  EXPECT_GT(chats, 40);
+  EXPECT_LT(chats, 80);
+}
+
 TEST_F(RetrievalExercisesTest, hardly_any_text_still_gives_answers_that_count) {
   for (const std::size_t tokens : {0u, 1u, 5u, 15u, 16u, 17u})
     for (const Kind kind : {Kind::facts, Kind::list, Kind::copy}) {
