@@ -193,7 +193,9 @@ RetrievalExercise RetrievalExercises::make(Kind kind, std::span<const TokenId> f
   // Few as well as many: many answers teach more a sample, few leave more text to look through.
   const std::uint64_t count = 1 + rng.below(length / kTokensAFact);
   for (std::uint64_t i = 0; i < count; ++i) facts.push_back(kind == Kind::list ? line(rng) : fact(rng));
-  const bool in_chat = !turns_.before_reply.empty() && rng.below(2) == 0;
+  // A template of many words would leave no room for the text.
+  const std::size_t of_template = turns_.head.size() + turns_.before_reply.size() + turns_.after_reply.size();
+  const bool in_chat = !turns_.before_reply.empty() && of_template <= length / 4 && rng.below(2) == 0;
   return with_facts(filler, length, facts, in_chat, rng);
 }
 

@@ -135,6 +135,17 @@ TEST_F(RetrievalExercisesTest, half_of_the_facts_are_asked_in_the_models_chat_te
   EXPECT_LT(chats, 80);
 }
 
+TEST_F(RetrievalExercisesTest, a_template_of_more_words_than_fit_is_left_out) {
+  const RetrievalExercises in_chat(tokenizer,
+                                   {.head = std::vector<TokenId>(500, 5), .before_reply = {6}, .after_reply = {7}});
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    Rng rng(seed);
+    const RetrievalExercise made = in_chat.make(Kind::facts, filler, 400, rng);
+    EXPECT_LE(made.tokens.size(), 400u);
+    EXPECT_NE(made.tokens[0], 5);
+  }
+}
+
 TEST_F(RetrievalExercisesTest, hardly_any_text_still_gives_answers_that_count) {
   for (const std::size_t tokens : {0u, 1u, 5u, 15u, 16u, 17u})
     for (const Kind kind : {Kind::facts, Kind::list, Kind::copy}) {
