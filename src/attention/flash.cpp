@@ -20,6 +20,7 @@ using kernels::Accumulate;
 
 constexpr int kFewRows = 6;                      ///< up to this many rows read pages of 8 bits as they lie
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
+constexpr int kEvenTasks = 4;                    ///< tiles of a KV head times KV heads are a multiple of this
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
 constexpr int kManyTokens = 32;                  ///< from here on gathering a pattern's global keys is worth its while
@@ -259,12 +260,23 @@ void run_tile(const Tile<Element>& tile, const PageSteps& steps, float* output, 
   }
 }
 
+/// Tokens of a tile: kTileRows rows at most, in tiles of about one size whose number, times the KV heads, two or four
+/// threads share evenly (it must not depend on how many there are): 512 tokens of 4 heads a KV head are 12 tiles of 43
+/// and not ten of 48 and one of 32, of which one thread has six.
+int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads) {
+  const int most = std::max(1, kTileRows / group);
+  int tiles = (queries + most - 1) / most;
+  if (tiles > 1)
+    while (tiles * static_cast<int>(kv_heads) % kEvenTasks != 0) ++tiles;
+  return (queries + tiles - 1) / tiles;
+}
+
 template <class Element>
 void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch,
          const GlobalKeys<Element>* globals = nullptr) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
-  const int tile_tokens = std::max(1, kTileRows / group);
+  const int tile_tokens = balanced_tile_tokens(queries, group, r.shape.kv_heads);
   const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);

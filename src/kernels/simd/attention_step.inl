@@ -7,55 +7,73 @@
 /// A probability that is too large for its sum, or not a number, is above this.
 constexpr float kLargestSum = 1.8446744e19f;  // 2^64
 
-/// 2^x: reduced to [0, 1), a cubic (minimax with p(0) = 1 and p(1) = 2, relative error 1.03e-4: probabilities become
-/// bf16), and the exponent put back. Under- and overflow become 0 and infinity, NaN stays.
-TOME_INLINE __m512 probability_of(__m512 x) {
-  const __m512 fraction = _mm512_reduce_ps(x, 0x09);  // x − ⌊x⌋
-  __m512 p = _mm512_fmadd_ps(_mm512_set1_ps(0.07826797f), fraction, _mm512_set1_ps(0.22630768f));
-  p = _mm512_fmadd_ps(p, fraction, _mm512_set1_ps(0.69542435f));
-  p = _mm512_fmadd_ps(p, fraction, _mm512_set1_ps(1.0f));
+/// 2^x by sixteen pieces: the fraction's first four bits choose a line, the rest of the fraction goes along it, and the
+/// integer part becomes the exponent. Relative error 1.2e-4 (probabilities become bf16). Under- and overflow become 0
+/// and infinity, NaN stays. One multiply-add: beside products the rest costs nothing, additions and permutations have
+/// pipes of their own.
+alignas(64) constexpr float kExp2Lines[2][16] = {
+    {9.99882750e-01f, 1.04415134e+00f, 1.09037987e+00f, 1.13865511e+00f, 1.18906768e+00f, 1.24171220e+00f,
+     1.29668750e+00f, 1.35409676e+00f, 1.41404775e+00f, 1.47665299e+00f, 1.54203000e+00f, 1.61030150e+00f,
+     1.68159564e+00f, 1.75604624e+00f, 1.83379305e+00f, 1.91498200e+00f},
+    {7.08380519e-01f, 7.39743204e-01f, 7.72494433e-01f, 8.06695684e-01f, 8.42411153e-01f, 8.79707881e-01f,
+     9.18655877e-01f, 9.59328247e-01f, 1.00180134e+00f, 1.04615487e+00f, 1.09247210e+00f, 1.14083998e+00f,
+     1.19134928e+00f, 1.24409482e+00f, 1.29917560e+00f, 1.35669502e+00f}};
+struct Exp2Lines {
+  __m512 start, slope;
+};
+TOME_INLINE Exp2Lines exp2_lines(const float (*lines)[16]) {
+  return {_mm512_load_ps(lines[0]), _mm512_load_ps(lines[1])};
+}
+TOME_INLINE __m512 probability_of(__m512 x, const Exp2Lines& lines) {
+  // 1.5 · 2^19: its last bits are sixteenths, so the sum's low four bits are those of floor(16 x).
+  const __m512i piece =
+      _mm512_castps_si512(_mm512_add_round_ps(x, _mm512_set1_ps(786432.0f), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
+  const __m512 along = _mm512_reduce_ps(x, 0x49);  // x − floor(16 x) / 16
+  const __m512 p =
+      _mm512_fmadd_ps(_mm512_permutexvar_ps(piece, lines.slope), along, _mm512_permutexvar_ps(piece, lines.start));
   return _mm512_scalef_ps(p, x);
 }
 
-/// 64 probabilities as bf16, and `sum` with what they add up to then: a row's output is divided by what was multiplied.
-TOME_INLINE __m512 store_probabilities(const __m512 (&p)[4], __m512 sum, std::uint16_t* to) {
-  const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
-  const __m512bh low = _mm512_cvtne2ps_pbh(p[1], p[0]), high = _mm512_cvtne2ps_pbh(p[3], p[2]);
-  _mm512_storeu_si512(to, (__m512i)low);
-  _mm512_storeu_si512(to + 32, (__m512i)high);
-  return _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum, low, ones), high, ones);
+/// 64 probabilities as bf16.
+TOME_INLINE void store_probabilities(const __m512 (&p)[4], std::uint16_t* to) {
+  _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(p[1], p[0]));
+  _mm512_storeu_si512(to + 32, (__m512i)_mm512_cvtne2ps_pbh(p[3], p[2]));
 }
 
-/// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]. With `ahead` the same lines of another panel are asked for.
+/// `sum` with what 64 stored probabilities add up to: a row's output is divided by what was multiplied.
+TOME_INLINE __m512 add_probabilities(__m512 sum, const std::uint16_t* stored) {
+  const __m512bh ones = (__m512bh)_mm512_set1_epi16(0x3f80);
+  return _mm512_dpbf16_ps(_mm512_dpbf16_ps(sum, (__m512bh)_mm512_loadu_si512(stored), ones),
+                          (__m512bh)_mm512_loadu_si512(stored + 32), ones);
+}
+
+constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
+
+/// probabilities[r][0 … 64) = 2^score, from the registers that the scores were made in. The lines are loaded only now:
+/// held during the products they would push accumulators into memory.
+template <int rows>
+TOME_INLINE void store_exponentials(__m512 (&scores)[rows][4], std::uint16_t* probabilities) {
+  const float(*from)[16] = kExp2Lines;
+  __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][3]));
+  const Exp2Lines lines = exp2_lines(from);
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) {
+    __m512 p[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) p[v] = probability_of(scores[r][v], lines);
+    store_probabilities(p, probabilities + static_cast<std::size_t>(r) * kStepStride);
+  }
+}
+
+/// total[r][v] += Σ_k a[r][k] · panel[k][16 v …].
 template <int rows>
 TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
-                               const std::uint16_t* panel, const std::byte* ahead) {
-  const std::uint16_t* b = panel;
-  if (ahead == nullptr) {
+                               const std::uint16_t* b) {
 #pragma GCC unroll 1
-    for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
-      __m512bh columns[4];
-#pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
-#pragma GCC unroll 6
-      for (int r = 0; r < rows; ++r) {
-        std::int32_t both;
-        __builtin_memcpy(&both, a + static_cast<std::size_t>(r) * a_stride + pair * 2, 4);
-        const __m512bh broadcast = (__m512bh)_mm512_set1_epi32(both);
-#pragma GCC unroll 4
-        for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbf16_ps(total[r][v], broadcast, columns[v]);
-      }
-    }
-    return;
-  }
-#pragma GCC unroll 1
-  for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns, ahead += 4 * kPanelColumns) {
+  for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
     __m512bh columns[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
-      _mm_prefetch(reinterpret_cast<const char*>(ahead + v * 64), _MM_HINT_T1);
-    }
+    for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
       std::int32_t both;
@@ -67,13 +85,46 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
   }
 }
 
+/// Asks for the pages of the next step, a few lines before each product: in one go they would hold up the products' own
+/// lines, which come from the second cache.
+class StepAhead {
+ public:
+  explicit StepAhead(const AttentionStep& s)
+      : step_(s), key_lines_(s.dims * kPanelColumns * 2 / 64), value_lines_(s.value_panels * kPanelColumns * 2) {
+    const int lines = s.pages_ahead * (key_lines_ + value_lines_), groups = (s.rows + 5) / 6;
+    const int products = groups * s.pages * (1 + s.value_panels);
+    each_ = (lines + products - 1) / products;
+  }
+  inline __attribute__((always_inline)) void ask() {
+    if (page_ == step_.pages_ahead) return;
+    const std::byte* from = values_ ? step_.values_ahead[page_] : step_.keys_ahead[page_];
+    if (from != nullptr) {
+      from += static_cast<std::size_t>(line_) * 64;
+      for (int i = 0; i < each_; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + i * 64), _MM_HINT_T1);
+    }
+    line_ += each_;
+    if (line_ < (values_ ? value_lines_ : key_lines_)) return;
+    line_ = 0;
+    if (values_) ++page_;
+    values_ = !values_;
+  }
+
+ private:
+  const AttentionStep& step_;
+  int key_lines_, value_lines_, each_, page_ = 0, line_ = 0;
+  bool values_ = false;
+};
+
 /// A function of its own: beside the exponential's constants GCC 12 would keep accumulators in memory.
 #define TOME_ALONE static __attribute__((noinline))
 
-/// scores[r][0 … 64) = a[r] · panel − reference[r].
-template <int rows>
-TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const std::byte* ahead,
-                           const float* reference, float* scores) {
+/// Where the scores of a page go: as they are, or as probabilities.
+enum class ScoreForm { scores, probabilities };
+
+/// a[r] · panel − reference[r]: as scores[r][0 … 64), or 2 to their power as probabilities.
+template <int rows, ScoreForm form>
+TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
+                           float* scores, std::uint16_t* probabilities) {
   __m512 total[rows][4];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
@@ -81,11 +132,15 @@ TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) total[r][v] = start;
   }
-  step_products<rows>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, ahead);
+  step_products<rows>(total, a, static_cast<std::size_t>(dims), dims / 2, panel);
+  if constexpr (form == ScoreForm::probabilities) {
+    store_exponentials<rows>(total, probabilities);
+  } else {
 #pragma GCC unroll 6
-  for (int r = 0; r < rows; ++r)
+    for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) _mm512_store_ps(scores + r * kPanelColumns + v * 16, total[r][v]);
+      for (int v = 0; v < 4; ++v) _mm512_store_ps(scores + r * kPanelColumns + v * 16, total[r][v]);
+  }
 }
 
 /// GCC 12 spills accumulators around the VNNI intrinsic.
@@ -95,9 +150,9 @@ TOME_INLINE void dot_u8s8(__m512i& total, __m512i unsigned_codes, __m512i signed
 
 /// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
 /// whole row in registers.
-template <int rows>
-TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const std::byte* ahead,
-                                const float* reference, float* scores) {
+template <int rows, ScoreForm form>
+TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const float* reference, float* scores,
+                                std::uint16_t* probabilities) {
   const int blocks = s.dims / 32;
   const std::int8_t* queries = s.queries_8 + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
   const std::byte* keys = s.keys_8[page];
@@ -129,11 +184,6 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
         for (int v = 0; v < 4; ++v) dot_u8s8(codes[r][v], columns[v], broadcast);
       }
     }
-    if (ahead != nullptr) {  // 4 KiB a block: keys and values of 32 dimensions
-#pragma GCC unroll 1
-      for (int line = 0; line < 64; ++line, ahead += 64)
-        _mm_prefetch(reinterpret_cast<const char*>(ahead), _MM_HINT_T1);
-    }
     const float* key_scales = s.key_scales[page] + block * kPanelColumns;
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
@@ -146,50 +196,32 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
   for (int r = 0; r < rows; ++r) {
     const __m512 scale = _mm512_set1_ps(s.query_scales[row + r]), start = _mm512_set1_ps(reference[r]);
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v)
-      _mm512_store_ps(scores + r * kPanelColumns + v * 16, _mm512_fmsub_ps(sums[r][v], scale, start));
+    for (int v = 0; v < 4; ++v) {
+      sums[r][v] = _mm512_fmsub_ps(sums[r][v], scale, start);
+      if constexpr (form == ScoreForm::scores) _mm512_store_ps(scores + r * kPanelColumns + v * 16, sums[r][v]);
+    }
   }
+  if constexpr (form == ScoreForm::probabilities) store_exponentials<rows>(sums, probabilities);
 }
 
-template <int rows, bool int8>
-TOME_INLINE void step_scores(const AttentionStep& s, int row, int page, const std::byte* ahead, const float* reference,
-                             float* scores) {
+template <int rows, bool int8, ScoreForm form>
+TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
+                             float* scores, std::uint16_t* probabilities) {
+  ahead.ask();
   if constexpr (int8) {
-    score_page_int8<(rows > 3 ? 3 : rows)>(s, row, page, ahead, reference, scores);
+    score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
     if constexpr (rows > 3)
-      score_page_int8<rows - 3>(s, row + 3, page, nullptr, reference + 3, scores + 3 * kPanelColumns);
+      score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
+                                      probabilities + 3 * kStepStride);
   } else {
-    score_page<rows>(s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims, s.keys[page],
-                     ahead, reference, scores);
+    score_page<rows, form>(s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims,
+                           s.keys[page], reference, scores, probabilities);
   }
 }
-
-/// Which pages of the next step a row group asks for while it computes: the panels of the step are dealt out evenly, so
-/// that the lines arrive spread over the whole step.
-struct StepAhead {
-  const AttentionStep& step;
-  int first, last;  ///< slots of this group; a page's slots are its keys and each panel of its values
-  StepAhead(const AttentionStep& s, int group, int groups) : step(s) {
-    const int slots = s.pages_ahead * (1 + s.value_panels);
-    first = (group * slots + groups - 1) / groups;
-    last = ((group + 1) * slots + groups - 1) / groups;
-  }
-  /// slot: 0 is the keys, 1 … value_panels the values.
-  inline __attribute__((always_inline)) const std::byte* at(int page, int slot) const {
-    const int index = page * (1 + step.value_panels) + slot;
-    if (index < first || index >= last) return nullptr;
-    if (slot == 0) return step.keys_ahead[page];
-    const std::byte* values = step.values_ahead[page];
-    return values == nullptr ? nullptr
-                             : values + static_cast<std::size_t>(slot - 1) * 2 * kPanelColumns * kPanelColumns;
-  }
-};
-
-constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
 
 /// output += probabilities · values of pages [first, last).
 template <int rows>
-TOME_ALONE void step_output(const AttentionStep& s, const StepAhead& ahead, int row, int first, int last,
+TOME_ALONE void step_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
                             const std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   for (int panel = 0; panel < s.value_panels; ++panel) {
@@ -201,10 +233,11 @@ TOME_ALONE void step_output(const AttentionStep& s, const StepAhead& ahead, int 
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v)
         total[r][v] = _mm512_loadu_ps(output + static_cast<std::size_t>(r) * columns + v * 16);
-    for (int page = first; page < last; ++page)
+    for (int page = first; page < last; ++page) {
+      ahead.ask();
       step_products<rows>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
-                          s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns,
-                          ahead.at(page, 1 + panel));
+                          s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns);
+    }
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
@@ -216,23 +249,19 @@ TOME_ALONE void step_output(const AttentionStep& s, const StepAhead& ahead, int 
 /// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a
 /// probability outgrew its range.
 template <int rows, bool int8>
-TOME_INLINE bool step_seen_whole(const AttentionStep& s, const StepAhead& ahead, int row, int first, int last,
+TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
                                  std::uint16_t* probabilities) {
-  alignas(64) __m512 sums[rows];
+  for (int page = first; page < last; ++page)
+    step_scores<rows, int8, ScoreForm::probabilities>(s, ahead, row, page, s.reference + row, nullptr,
+                                                      probabilities + page * kPanelColumns);
+  __m512 sums[rows];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) sums[r] = _mm512_setzero_ps();
-  alignas(64) float scores[rows * kPanelColumns];
-  for (int page = first; page < last; ++page) {
-    step_scores<rows, int8>(s, row, page, ahead.at(page, 0), s.reference + row, scores);
+  for (int page = first; page < last; ++page)
 #pragma GCC unroll 6
-    for (int r = 0; r < rows; ++r) {
-      __m512 p[4];
-#pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) p[v] = probability_of(_mm512_load_ps(scores + r * kPanelColumns + v * 16));
-      sums[r] = store_probabilities(p, sums[r],
-                                    probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
-    }
-  }
+    for (int r = 0; r < rows; ++r)
+      sums[r] =
+          add_probabilities(sums[r], probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
   __mmask16 outgrown = 0;
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) outgrown |= _mm512_cmp_ps_mask(sums[r], _mm512_set1_ps(kLargestSum), _CMP_NLT_UQ);
@@ -248,12 +277,13 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, const StepAhead& ahead,
 
 /// One page the long way: masked, with its own maximum.
 template <int rows, bool int8>
-static void step_seen_in_part(const AttentionStep& s, const StepAhead& ahead, int row, int page,
+static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row, int page,
                               std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   alignas(64) float scores[rows][kPanelColumns];
   const float nothing[rows] = {};
-  step_scores<rows, int8>(s, row, page, ahead.at(page, 0), nothing, scores[0]);
+  step_scores<rows, int8, ScoreForm::scores>(s, ahead, row, page, nothing, scores[0], nullptr);
+  const Exp2Lines lines = exp2_lines(kExp2Lines);
   const float infinity = __builtin_inff();
   for (int r = 0; r < rows; ++r) {
     const std::uint64_t seen = s.visible[page] == nullptr ? ~std::uint64_t{0} : s.visible[page][row + r];
@@ -288,15 +318,16 @@ static void step_seen_in_part(const AttentionStep& s, const StepAhead& ahead, in
     for (int v = 0; v < 4; ++v) {
       const auto mask = static_cast<__mmask16>(seen >> (v * 16));
       p[v] = _mm512_maskz_mov_ps(
-          mask, probability_of(_mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), _mm512_set1_ps(reference))));
+          mask, probability_of(_mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), _mm512_set1_ps(reference)), lines));
     }
-    _mm512_storeu_ps(sum, store_probabilities(p, _mm512_loadu_ps(sum), to));
+    store_probabilities(p, to);
+    _mm512_storeu_ps(sum, add_probabilities(_mm512_loadu_ps(sum), to));
   }
   step_output<rows>(s, ahead, row, page, page + 1, probabilities);
 }
 
 template <int rows, bool int8>
-static void step_rows(const AttentionStep& s, const StepAhead& ahead, int row) {
+static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
   alignas(64) std::uint16_t probabilities[rows * kStepStride];
   bool started = true;
   for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
@@ -317,8 +348,8 @@ static void step_rows(const AttentionStep& s, const StepAhead& ahead, int row) {
 template <bool int8>
 TOME_INLINE void attention_step(const AttentionStep& s) {
   const int groups = (s.rows + 5) / 6;
+  StepAhead ahead(s);
   for (int group = 0; group < groups; ++group) {
-    const StepAhead ahead(s, group, groups);
     const int row = group * 6;
     switch (s.rows - row) {
       case 1:
