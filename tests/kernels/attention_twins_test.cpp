@@ -201,9 +201,10 @@ TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_
                                       : reference::attention_step_bf16;
             if (step == nullptr || step == plain) continue;
             const StepResult got = take_steps(step, c), want = take_steps(plain, c);
-            // Large scores: fp32 sums of different order differ by 1e-6 of them, and one probability in many is rounded
-            // to bf16 the other way.
-            const double score_error = 8e-6 * static_cast<double>(spread), rounding = 3.6e-2;
+            // Large scores: fp32 sums of different order differ by 1e-6 of them, queries in 16 bits by 7e-5, and one
+            // probability in many is rounded to bf16 the other way.
+            const bool halves = c.q8 && isa == Isa::avx512bf16;
+            const double score_error = (halves ? 7e-5 : 8e-6) * static_cast<double>(spread), rounding = 3.6e-2;
             for (std::size_t row = 0; row < want.lse.size(); ++row) {
               if (std::isinf(want.lse[row]))
                 ASSERT_EQ(got.lse[row], want.lse[row]);

@@ -34,10 +34,9 @@ TOME_INLINE __m512 probability_of(__m512 x, const Exp2Lines& lines) {
   return _mm512_scalef_ps(p, x);
 }
 
-/// 64 probabilities as bf16.
-TOME_INLINE void store_probabilities(const __m512 (&p)[4], std::uint16_t* to) {
-  _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(p[1], p[0]));
-  _mm512_storeu_si512(to + 32, (__m512i)_mm512_cvtne2ps_pbh(p[3], p[2]));
+/// 32 probabilities as bf16.
+TOME_INLINE void store_probabilities(__m512 low, __m512 high, std::uint16_t* to) {
+  _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
 /// `sum` with what 64 stored probabilities add up to: a row's output is divided by what was multiplied.
@@ -51,17 +50,17 @@ constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the pro
 
 /// probabilities[r][0 … 64) = 2^score, from the registers that the scores were made in. The lines are loaded only now:
 /// held during the products they would push accumulators into memory.
-template <int rows>
-TOME_INLINE void store_exponentials(__m512 (&scores)[rows][4], std::uint16_t* probabilities) {
+template <int rows, int vectors>
+TOME_INLINE void store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities) {
   const float(*from)[16] = kExp2Lines;
-  __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][3]));
+  __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][vectors - 1]));
   const Exp2Lines lines = exp2_lines(from);
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
-    __m512 p[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) p[v] = probability_of(scores[r][v], lines);
-    store_probabilities(p, probabilities + static_cast<std::size_t>(r) * kStepStride);
+#pragma GCC unroll 2
+    for (int v = 0; v < vectors; v += 2)
+      store_probabilities(probability_of(scores[r][v], lines), probability_of(scores[r][v + 1], lines),
+                          probabilities + static_cast<std::size_t>(r) * kStepStride + v * 16);
   }
 }
 
@@ -134,7 +133,7 @@ TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t
   }
   step_products<rows>(total, a, static_cast<std::size_t>(dims), dims / 2, panel);
   if constexpr (form == ScoreForm::probabilities) {
-    store_exponentials<rows>(total, probabilities);
+    store_exponentials<rows, 4>(total, probabilities);
   } else {
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
@@ -201,14 +200,32 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
       if constexpr (form == ScoreForm::scores) _mm512_store_ps(scores + r * kPanelColumns + v * 16, sums[r][v]);
     }
   }
-  if constexpr (form == ScoreForm::probabilities) store_exponentials<rows>(sums, probabilities);
+  if constexpr (form == ScoreForm::probabilities) store_exponentials<rows, 4>(sums, probabilities);
 }
 
-template <int rows, bool int8, ScoreForm form>
-TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
-                             float* scores, std::uint16_t* probabilities) {
+#include "kernels/simd/q8_pages_avx512.inl"
+
+/// What scores are made of: panels of bf16, 8-bit codes on both sides, or q8_0 pages as they lie.
+enum class Products { bf16, int8, q8 };
+
+/// The rows' queries in the form that their products want; bf16 and int8 find them in the step.
+template <int rows, Products products>
+struct StepQueries {
+  StepQueries(const std::uint16_t*, int) {}
+};
+template <int rows>
+struct StepQueries<rows, Products::q8> : Q8Queries<rows> {
+  using Q8Queries<rows>::Q8Queries;
+};
+
+template <int rows, Products products, ScoreForm form>
+TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
+                             int row, int page, const float* reference, float* scores, std::uint16_t* probabilities) {
   ahead.ask();
-  if constexpr (int8) {
+  if constexpr (products == Products::q8) {
+    score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities);
+    if constexpr (rows > 4) score_page_q8<rows - 3, form, rows>(s, queries, 3, page, reference, scores, probabilities);
+  } else if constexpr (products == Products::int8) {
     score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
     if constexpr (rows > 3)
       score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
@@ -221,8 +238,8 @@ TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, int row, 
 
 /// output += probabilities · values of pages [first, last).
 template <int rows>
-TOME_ALONE void step_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
-                            const std::uint16_t* probabilities) {
+TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
+                             const std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   for (int panel = 0; panel < s.value_panels; ++panel) {
     float* output =
@@ -246,14 +263,23 @@ TOME_ALONE void step_output(const AttentionStep& s, StepAhead& ahead, int row, i
   }
 }
 
-/// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a
-/// probability outgrew its range.
-template <int rows, bool int8>
-TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
-                                 std::uint16_t* probabilities) {
+template <int rows, Products products>
+TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
+                             const std::uint16_t* probabilities) {
+  if constexpr (products == Products::q8)
+    q8_output<rows>(s, ahead, row, first, last, probabilities);
+  else
+    panel_output<rows>(s, ahead, row, first, last, probabilities);
+}
+
+/// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a probability
+/// outgrew its range.
+template <int rows, Products products>
+TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
+                                 int row, int first, int last, std::uint16_t* probabilities) {
   for (int page = first; page < last; ++page)
-    step_scores<rows, int8, ScoreForm::probabilities>(s, ahead, row, page, s.reference + row, nullptr,
-                                                      probabilities + page * kPanelColumns);
+    step_scores<rows, products, ScoreForm::probabilities>(s, ahead, queries, row, page, s.reference + row, nullptr,
+                                                          probabilities + page * kPanelColumns);
   __m512 sums[rows];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) sums[r] = _mm512_setzero_ps();
@@ -271,18 +297,18 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int r
     float* sum = s.sum + static_cast<std::size_t>(row + r) * 16;
     _mm512_storeu_ps(sum, _mm512_add_ps(_mm512_loadu_ps(sum), sums[r]));
   }
-  step_output<rows>(s, ahead, row, first, last, probabilities);
+  step_output<rows, products>(s, ahead, row, first, last, probabilities);
   return true;
 }
 
 /// One page the long way: masked, with its own maximum.
-template <int rows, bool int8>
-static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row, int page,
-                              std::uint16_t* probabilities) {
+template <int rows, Products products>
+static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
+                              int row, int page, std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   alignas(64) float scores[rows][kPanelColumns];
   const float nothing[rows] = {};
-  step_scores<rows, int8, ScoreForm::scores>(s, ahead, row, page, nothing, scores[0], nullptr);
+  step_scores<rows, products, ScoreForm::scores>(s, ahead, queries, row, page, nothing, scores[0], nullptr);
   const Exp2Lines lines = exp2_lines(kExp2Lines);
   const float infinity = __builtin_inff();
   for (int r = 0; r < rows; ++r) {
@@ -320,32 +346,35 @@ static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row,
       p[v] = _mm512_maskz_mov_ps(
           mask, probability_of(_mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), _mm512_set1_ps(reference)), lines));
     }
-    store_probabilities(p, to);
+    store_probabilities(p[0], p[1], to);
+    store_probabilities(p[2], p[3], to + 32);
     _mm512_storeu_ps(sum, add_probabilities(_mm512_loadu_ps(sum), to));
   }
-  step_output<rows>(s, ahead, row, page, page + 1, probabilities);
+  step_output<rows, products>(s, ahead, row, page, page + 1, probabilities);
 }
 
-template <int rows, bool int8>
+template <int rows, Products products>
 static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
   alignas(64) std::uint16_t probabilities[rows * kStepStride];
+  const StepQueries<rows, products> queries(
+      s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims);
   bool started = true;
   for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
   for (int page = 0; page < s.pages;) {
     int whole = page;
     while (started && whole < s.pages && s.visible[whole] == nullptr) ++whole;
-    if (whole > page && step_seen_whole<rows, int8>(s, ahead, row, page, whole, probabilities)) {
+    if (whole > page && step_seen_whole<rows, products>(s, ahead, queries, row, page, whole, probabilities)) {
       page = whole;
       continue;
     }
     const int last = whole > page ? whole : page + 1;
-    for (; page < last; ++page) step_seen_in_part<rows, int8>(s, ahead, row, page, probabilities);
+    for (; page < last; ++page) step_seen_in_part<rows, products>(s, ahead, queries, row, page, probabilities);
     started = true;
     for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
   }
 }
 
-template <bool int8>
+template <Products products>
 TOME_INLINE void attention_step(const AttentionStep& s) {
   const int groups = (s.rows + 5) / 6;
   StepAhead ahead(s);
@@ -353,25 +382,26 @@ TOME_INLINE void attention_step(const AttentionStep& s) {
     const int row = group * 6;
     switch (s.rows - row) {
       case 1:
-        step_rows<1, int8>(s, ahead, row);
+        step_rows<1, products>(s, ahead, row);
         break;
       case 2:
-        step_rows<2, int8>(s, ahead, row);
+        step_rows<2, products>(s, ahead, row);
         break;
       case 3:
-        step_rows<3, int8>(s, ahead, row);
+        step_rows<3, products>(s, ahead, row);
         break;
       case 4:
-        step_rows<4, int8>(s, ahead, row);
+        step_rows<4, products>(s, ahead, row);
         break;
       case 5:
-        step_rows<5, int8>(s, ahead, row);
+        step_rows<5, products>(s, ahead, row);
         break;
       default:
-        step_rows<6, int8>(s, ahead, row);
+        step_rows<6, products>(s, ahead, row);
     }
   }
 }
 
-static void attention_step_bf16(const AttentionStep& s) { attention_step<false>(s); }
-static void attention_step_int8(const AttentionStep& s) { attention_step<true>(s); }
+static void attention_step_bf16(const AttentionStep& s) { attention_step<Products::bf16>(s); }
+static void attention_step_int8(const AttentionStep& s) { attention_step<Products::int8>(s); }
+static void attention_step_q8(const AttentionStep& s) { attention_step<Products::q8>(s); }

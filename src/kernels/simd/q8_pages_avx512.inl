@@ -1,0 +1,210 @@
+// Scores and outputs of few query rows from q8_0 pages as they lie there (cache/kv_page.h), by 8-bit products: queries,
+// and probabilities times a value's scale, become 16-bit codes, multiplied as two bytes each. That is finer than bf16,
+// and no code is ever widened. For many rows a page is unpacked once instead. Included by attention_step.inl.
+
+constexpr int kMostStepDims = 1024;
+constexpr int kMostHalfCode = 127 * 256;  ///< of queries: both bytes stay signed bytes
+
+/// Rows of queries as (256 · high + low) · scale, a scale for each 32 dimensions.
+template <int rows>
+struct Q8Queries {
+  alignas(64) std::int8_t high[rows][kMostStepDims];
+  alignas(64) std::int8_t low[rows][kMostStepDims];
+  float scales[rows][kMostStepDims / 32];
+  std::int32_t offsets[rows][kMostStepDims / 32];  ///< −128 · a block's sum: keys are stored plus 128
+
+  Q8Queries(const std::uint16_t* queries, int dims) {
+    for (int r = 0; r < rows; ++r, queries += dims)
+      for (int block = 0; block < dims / 32; ++block) {
+        __m512 x[2];
+        for (int v = 0; v < 2; ++v)
+          x[v] = _mm512_castsi512_ps(_mm512_slli_epi32(
+              _mm512_cvtepu16_epi32(
+                  _mm256_loadu_si256(reinterpret_cast<const __m256i*>(queries + block * 32 + v * 16))),
+              16));
+        const __mmask16 lost = _mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q);
+        const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(x[0]), _mm512_abs_ps(x[1])));
+        const float inverse = largest > 0.0f ? static_cast<float>(kMostHalfCode) / largest : 0.0f;
+        scales[r][block] = lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostHalfCode);
+        __m512i sum = _mm512_setzero_si512();
+        for (int v = 0; v < 2; ++v) {
+          const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(x[v], _mm512_set1_ps(inverse)));
+          const __m512i upper = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(128)), 8);
+          const __m512i lower = _mm512_sub_epi32(code, _mm512_slli_epi32(upper, 8));
+          _mm_store_si128(reinterpret_cast<__m128i*>(high[r] + block * 32 + v * 16), _mm512_cvtepi32_epi8(upper));
+          _mm_store_si128(reinterpret_cast<__m128i*>(low[r] + block * 32 + v * 16), _mm512_cvtepi32_epi8(lower));
+          sum = _mm512_add_epi32(sum, code);
+        }
+        offsets[r][block] = -128 * _mm512_reduce_add_epi32(sum);
+      }
+  }
+};
+
+TOME_INLINE __m512i four_bytes(const void* from) {
+  std::int32_t four;
+  __builtin_memcpy(&four, from, 4);
+  return _mm512_set1_epi32(four);
+}
+
+/// Scores of rows [first, first + rows) of the queries against a page of 8-bit keys, 32 keys at a time.
+template <int rows, ScoreForm form, int all_rows>
+TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>& queries, int first, int page,
+                              const float* reference, float* scores, std::uint16_t* probabilities) {
+  const int blocks = s.dims / 32;
+  for (int half = 0; half < 2; ++half) {
+    const std::byte* keys = s.keys_8[page] + half * 128;
+    const float* key_scales = s.key_scales[page] + half * 32;
+    __m512 sums[rows][2];
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) sums[r][0] = sums[r][1] = _mm512_set1_ps(-reference[first + r]);
+#pragma GCC unroll 1
+    for (int block = 0; block < blocks; ++block, key_scales += kPanelColumns) {
+      __m512i high[rows][2], low[rows][2];
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; ++r) {
+        high[r][0] = high[r][1] = _mm512_setzero_si512();
+        low[r][0] = low[r][1] = _mm512_set1_epi32(queries.offsets[first + r][block]);
+      }
+#pragma GCC unroll 1
+      for (int dim = block * 32; dim < block * 32 + 32; dim += 4, keys += 4 * kPanelColumns) {
+        const __m512i columns[2] = {_mm512_loadu_si512(keys), _mm512_loadu_si512(keys + 64)};
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r) {
+          const __m512i upper = four_bytes(queries.high[first + r] + dim),
+                        lower = four_bytes(queries.low[first + r] + dim);
+#pragma GCC unroll 2
+          for (int v = 0; v < 2; ++v) {
+            dot_u8s8(high[r][v], columns[v], upper);
+            dot_u8s8(low[r][v], columns[v], lower);
+          }
+        }
+      }
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        const __m512 scale = _mm512_loadu_ps(key_scales + v * 16);
+#pragma GCC unroll 4
+        for (int r = 0; r < rows; ++r) {
+          const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high[r][v], 8), low[r][v]));
+          sums[r][v] =
+              _mm512_fmadd_ps(_mm512_mul_ps(sum, _mm512_set1_ps(queries.scales[first + r][block])), scale, sums[r][v]);
+        }
+      }
+    }
+    if constexpr (form == ScoreForm::probabilities) {
+      store_exponentials<rows, 2>(sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32);
+    } else {
+#pragma GCC unroll 4
+      for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+        for (int v = 0; v < 2; ++v)
+          _mm512_store_ps(scores + (first + r) * kPanelColumns + half * 32 + v * 16, sums[r][v]);
+    }
+  }
+}
+
+constexpr std::size_t kQ8PanelCodes = static_cast<std::size_t>(kPanelColumns) * kPanelColumns;
+constexpr std::size_t kQ8PanelBytes = kQ8PanelCodes + kPanelColumns * 4;  ///< with scales
+
+/// Probabilities of a page times the scales of its values, as (256 · high + low) · scale.
+template <int rows>
+struct Q8Weights {
+  alignas(64) std::uint8_t high[rows][kPanelColumns];
+  alignas(64) std::uint8_t low[rows][kPanelColumns];
+  float scales[rows];
+
+  Q8Weights(const std::uint16_t* probabilities, const float* value_scales) {
+    for (int r = 0; r < rows; ++r, probabilities += kStepStride) {
+      __m512 weights[4];
+      for (int v = 0; v < 4; ++v)
+        weights[v] = _mm512_mul_ps(
+            _mm512_castsi512_ps(_mm512_slli_epi32(
+                _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(probabilities + v * 16))),
+                16)),
+            _mm512_load_ps(value_scales + v * 16));
+      const float largest = max_lanes(
+          (f32x16)_mm512_max_ps(_mm512_max_ps(weights[0], weights[1]), _mm512_max_ps(weights[2], weights[3])));
+      scales[r] = largest / 65535.0f;
+      const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? 65535.0f / largest : 0.0f);
+      for (int v = 0; v < 4; ++v) {
+        const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(weights[v], inverse));
+        _mm_store_si128(reinterpret_cast<__m128i*>(high[r] + v * 16), _mm512_cvtepi32_epi8(_mm512_srli_epi32(code, 8)));
+        _mm_store_si128(reinterpret_cast<__m128i*>(low[r] + v * 16), _mm512_cvtepi32_epi8(code));
+      }
+    }
+  }
+};
+
+/// Of two pairs of keys ([key 0, key 1] of 16 bytes each, twice), 16 dimensions' codes of the four keys side by side.
+struct Q8Order {
+  alignas(64) std::uint8_t bytes[2][64] = {};
+  constexpr Q8Order() {
+    for (int half = 0; half < 2; ++half)
+      for (int dim = 0; dim < 16; ++dim)
+        for (int key = 0; key < 4; ++key)
+          bytes[half][dim * 4 + key] = static_cast<std::uint8_t>(key / 2 * 64 + half * 32 + key % 2 * 16 + dim);
+  }
+};
+static constexpr Q8Order kQ8Order;
+
+/// output[r][0 … 32) += Σ_key weights[r][key] · code for half a panel. codes: of its first key pair.
+template <int rows, int all_rows>
+TOME_ALONE void q8_output_columns(const Q8Weights<all_rows>& weights, int first, const std::byte* codes, float* output,
+                                  std::size_t columns) {
+  const __m512i order[2] = {_mm512_load_si512(kQ8Order.bytes[0]), _mm512_load_si512(kQ8Order.bytes[1])};
+  __m512i high[rows][2], low[rows][2];
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; ++r) high[r][0] = high[r][1] = low[r][0] = low[r][1] = _mm512_setzero_si512();
+#pragma GCC unroll 1
+  for (int key = 0; key < kPanelColumns; key += 4, codes += 256) {
+    const __m512i pairs[2] = {_mm512_loadu_si512(codes), _mm512_loadu_si512(codes + 128)};
+    const __m512i values[2] = {_mm512_permutex2var_epi8(pairs[0], order[0], pairs[1]),
+                               _mm512_permutex2var_epi8(pairs[0], order[1], pairs[1])};
+#pragma GCC unroll 4
+    for (int r = 0; r < rows; ++r) {
+      const __m512i upper = four_bytes(weights.high[first + r] + key), lower = four_bytes(weights.low[first + r] + key);
+#pragma GCC unroll 2
+      for (int v = 0; v < 2; ++v) {
+        dot_u8s8(high[r][v], upper, values[v]);
+        dot_u8s8(low[r][v], lower, values[v]);
+      }
+    }
+  }
+#pragma GCC unroll 4
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < 2; ++v) {
+      float* to = output + static_cast<std::size_t>(first + r) * columns + v * 16;
+      const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high[r][v], 8), low[r][v]));
+      _mm512_storeu_ps(to, _mm512_fmadd_ps(sum, _mm512_set1_ps(weights.scales[first + r]), _mm512_loadu_ps(to)));
+    }
+}
+
+/// output += probabilities · values of pages [first, last).
+template <int rows>
+TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
+                           const std::uint16_t* probabilities) {
+  const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
+  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
+                odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  alignas(64) float scales[2][kPanelColumns];  // [half][key]
+  for (int page = first; page < last; ++page)
+    for (int panel = 0; panel < s.value_panels; ++panel) {
+      ahead.ask();
+      const std::byte* codes = s.values_8[page] + static_cast<std::size_t>(panel) * kQ8PanelBytes;
+      for (int key = 0; key < kPanelColumns; key += 16) {
+        const auto halves = [&](int at) {
+          return _mm512_cvtph_ps(_mm256_loadu_si256(
+              reinterpret_cast<const __m256i*>(codes + kQ8PanelCodes + static_cast<std::size_t>(key * 2 + at) * 2)));
+        };
+        const __m512 low = halves(0), high = halves(16);
+        _mm512_store_ps(scales[0] + key, _mm512_permutex2var_ps(low, even, high));
+        _mm512_store_ps(scales[1] + key, _mm512_permutex2var_ps(low, odd, high));
+      }
+      for (int half = 0; half < 2; ++half) {
+        const Q8Weights<rows> weights(probabilities + page * kPanelColumns, scales[half]);
+        float* output = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + half * 32;
+        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, output, columns);
+        if constexpr (rows > 4) q8_output_columns<rows - 3>(weights, 3, codes + half * 64, output, columns);
+      }
+    }
+}
