@@ -33,7 +33,7 @@ RUNS = {
                     "passkey": "4k,8k,16k", "budget": "30m", "flags": ["--learning-rate", "5e-4"]},
     "smollm2-retrieval": {"model": "smollm2-135m", "target": "16k", "factor": 2, "native": 2048, "contexts": [2048],
                           "passkey": "4k,8k,16k", "budget": "30m",
-                          "flags": ["--learning-rate", "7e-4", "--mix", "retrieval:0.8"]},
+                          "flags": ["--learning-rate", "7e-4", "--mix", "retrieval:0.8", "--short-share", "0.1"]},
     "gemma-128k": {"model": "gemma3-270m", "target": "128k", "factor": 4, "native": 2048, "contexts": [2048, 32768],
                    "passkey": "64k,128k", "budget": "15m", "flags": ["--learning-rate", "5e-4"]},
 }

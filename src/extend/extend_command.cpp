@@ -1,6 +1,5 @@
 #include "extend/extend_command.h"
 
-#include <malloc.h>
 #include <torch/utils.h>
 
 #include <CLI/App.hpp>
@@ -28,6 +27,7 @@
 #include "hub/hub.h"
 #include "models/adapted_model.h"
 #include "position/extended_config.h"
+#include "training/tensor_memory.h"
 
 namespace tome::extend {
 namespace {
@@ -281,7 +281,7 @@ Status train_and_measure(const ExtendFlags& flags, cli::ProgressStyle style, Wor
   TOME_ASSIGN(const bool measured, measured_before(flags, plan, place));
   const auto start = Clock::now();
   const auto tokens = train(trainer, flags, plan.trainer.steps, cli::make_progress(style, "steps"));
-  malloc_trim(0);  // what follows asks how much memory is at hand (extend_main.cpp keeps it from going back)
+  tensor_memory().release_free();  // what follows asks how much memory is at hand
   // Ctrl-C leaves a usable adapter too.
   if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, *place.weights, flags, plan));
   if (!tokens) return tl::unexpected(tokens.error());

@@ -71,8 +71,8 @@ struct AttentionStep {
   const std::int32_t* query_offsets = nullptr;  ///< [rows, dims / 32] −128 · Σ queries_8
   const std::byte* const* keys_8 = nullptr;     ///< [pages] [dims / 4][64][4] of code + 128
   const float* const* key_scales = nullptr;     ///< [pages] [dims / 32][64]
-  /// q8: `queries`, and keys_8 and key_scales as above; values as q8_0 pages hold them, `values` is not read. Queries and
-  /// probabilities may be rounded to 16 bits, each 32 dimensions or page by their largest.
+  /// q8: `queries`, and keys_8 and key_scales as above; values as q8_0 pages hold them, `values` is not read. Queries
+  /// and probabilities may be rounded to 16 bits, each 32 dimensions or page by their largest.
   const std::byte* const* values_8 = nullptr;  ///< [pages] value_panels panels as unpack_q8_values takes them
   const std::uint16_t* const* values;          ///< [pages] value_panels consecutive panels of [32][64][2]
   int value_panels;                            ///< ⌈dims / 64⌉
