@@ -2,8 +2,8 @@
 // Memory of large tensors. A training step takes and frees blocks of the same few sizes over and over, in an order that
 // leaves a heap full of holes (glibc: 1.5 times what is alive), and the kernel clears each block anew where they go
 // back to it (a fifth of a step). Here a free block waits for the next tensor of about its size, and blocks go back to
-// the system as soon as more would be mapped than was ever in use at once: so a step's memory is what is alive, and
-// linear in its sample's length.
+// the system as soon as more would be mapped than was ever in use at once: so memory is what was in use at the
+// worst moment, and linear in a sample's length.
 #include <cstddef>
 #include <map>
 #include <mutex>
