@@ -75,7 +75,7 @@ side_by_side() {
       /(read|skim) the document / { sub(/^.*(read|skim) the document */, ""); reading = $0 }
       /peak resident/ { memory = $0; sub(/^.*peak resident */, "peak memory ", memory) }
       /^Answer/ { getline; sub(/^ */, ""); answers = answers "\n    " $0 }
-      END { printf "%s: %s, %s%s\n", (strategy == "skim" ? "skim" : "full read"), reading, memory, answers }
+      END { printf "%s: %s, %s%s\n", (strategy == "skim" ? "skim" : "full read"), (reading == "" ? "was read before" : reading), memory, answers }
     ' "$scratch/$strategy.err" "$scratch/$strategy.out"
   done
 }

@@ -47,8 +47,7 @@ Status read_tokens(const GgufFile& file, TokenizerSpec& spec) {
   spec.tokens.assign(tokens->strings.begin(), tokens->strings.end());
   TOME_ASSIGN(const GgufValue* scores, typed_array(file, "tokenizer.ggml.scores", GgufType::f32));
   if (scores != nullptr)
-    for (std::uint64_t id = 0; id < scores->count; ++id)
-      spec.scores.push_back(static_cast<float>(*scores->scalar(id).as_number()));
+    for (std::uint64_t id = 0; id < scores->count; ++id) spec.scores.push_back(*scores->scalar(id).as_number());
   TOME_ASSIGN(const GgufValue* types, typed_array(file, "tokenizer.ggml.token_type", GgufType::i32));
   if (types == nullptr) {
     spec.types.assign(spec.tokens.size(), TokenType::normal);

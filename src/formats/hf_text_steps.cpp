@@ -1,5 +1,6 @@
 // Recognises how a tokenizer.json prepares text. Every step is either known or an error: a step left out in silence
 // would give other token ids than the model was trained on.
+#include "base/base64.h"
 #include "formats/hf_tokenizer.h"
 #include "formats/printable.h"
 
@@ -17,8 +18,10 @@ constexpr std::string_view qwen2_pattern =
 /// What the steps amount to.
 struct Steps {
   bool byte_level = false, byte_level_splits = false, digits = false;
-  bool replaces_spaces = false, space_prefix = false, nfc = false;
+  bool replaces_spaces = false, space_prefix = false, nfc = false, prepends = false;
   std::string pattern;
+  bool splits_at_spaces = false, strips_left = false, strips_right = false, joins_spaces = false;
+  std::string character_map;
 };
 
 /// The steps of a "Sequence", or the one step itself; their "type" is checked to be there.
@@ -56,6 +59,20 @@ Result<std::optional<std::string>> literal_pattern(const JsonFields& step) {
   return pattern->text("String");
 }
 
+Status replace_step(const JsonFields& step, Steps& steps) {
+  TOME_ASSIGN(const auto from, literal_pattern(step));
+  TOME_ASSIGN(const auto pattern, step.object("pattern"));
+  TOME_ASSIGN(const auto regex, pattern->text("Regex"));
+  TOME_ASSIGN(const auto to, step.text("content"));
+  if (from == " " && to == metaspace)
+    steps.replaces_spaces = true;
+  else if (!from && regex == " {2,}" && (to == metaspace || to == " "))  // " " becomes U+2581 later
+    steps.joins_spaces = true;
+  else
+    return unknown(step, "Replace of other text", "Replace of a space, or of several, by U+2581");
+  return {};
+}
+
 Status normalizer_step(const JsonFields& step, Steps& steps) {
   TOME_ASSIGN(const auto type, step.text("type"));
   if (*type == "NFC") {
@@ -65,17 +82,30 @@ Status normalizer_step(const JsonFields& step, Steps& steps) {
   if (*type == "Prepend") {
     TOME_ASSIGN(const auto text, step.text("prepend"));
     if (text != metaspace) return unknown(step, "Prepend of " + text.value_or("nothing"), "Prepend of U+2581");
-    steps.space_prefix = true;
+    steps.space_prefix = steps.prepends = true;
     return {};
   }
-  if (*type == "Replace") {
-    TOME_ASSIGN(const auto from, literal_pattern(step));
-    TOME_ASSIGN(const auto to, step.text("content"));
-    if (from != " " || to != metaspace) return unknown(step, "Replace of other text", "Replace of a space by U+2581");
-    steps.replaces_spaces = true;
+  if (*type == "Replace") return replace_step(step, steps);
+  if (*type == "Precompiled") {
+    TOME_ASSIGN(const auto text, step.text("precompiled_charsmap"));
+    const auto map = decode_base64(text.value_or(""));
+    if (!map || map->empty())
+      return fail(ErrorKind::format, "{}: '{}' is missing, empty or not base64", step.where(),
+                  step.name("precompiled_charsmap"));
+    if (!steps.character_map.empty() || steps.strips_left || steps.strips_right || steps.joins_spaces)
+      return unknown(step, "Precompiled behind other steps", "Precompiled as the first step");
+    steps.character_map = *map;
     return {};
   }
-  return unknown(step, *type, "NFC, Prepend or Replace");
+  if (*type == "Strip") {
+    TOME_ASSIGN(const auto left, step.boolean("strip_left"));
+    TOME_ASSIGN(const auto right, step.boolean("strip_right"));
+    if (steps.joins_spaces) return unknown(step, "Strip behind a Replace", "Strip before it");
+    steps.strips_left = left.value_or(true);
+    steps.strips_right = right.value_or(true);
+    return {};
+  }
+  return unknown(step, *type, "NFC, Prepend, Replace, Precompiled or Strip");
 }
 
 Status split_step(const JsonFields& step, Steps& steps) {
@@ -116,7 +146,7 @@ Status pre_tokenizer_step(const JsonFields& step, Steps& steps) {
     TOME_ASSIGN(const auto prefix, step.boolean("add_prefix_space"));
     TOME_ASSIGN(const auto split, step.boolean("split"));
     if (replacement != metaspace) return unknown(step, "Metaspace of another character", "Metaspace of U+2581");
-    if (split.value_or(true)) return unknown(step, "Metaspace that splits", "Metaspace with split false");
+    steps.splits_at_spaces = split.value_or(true);
     steps.replaces_spaces = true;
     steps.space_prefix = scheme ? *scheme != "never" : prefix.value_or(true);
     return {};
@@ -138,14 +168,39 @@ Result<PreTokenizer> byte_level_pre_tokenizer(const JsonFields& tokenizer, const
   return fail(ErrorKind::unsupported, "{}: 'pre_tokenizer' splits twice, expected once", tokenizer.where());
 }
 
+/// Words of a Unigram model begin with U+2581; nothing else may split or rewrite them.
+Status unigram_steps(const JsonFields& tokenizer, Steps steps, TokenizerSpec& spec) {
+  if (!steps.splits_at_spaces || steps.nfc || steps.prepends || steps.byte_level || steps.digits ||
+      !steps.pattern.empty())
+    return fail(
+        ErrorKind::unsupported,
+        "{}: Unigram, but not with a Metaspace that splits as its only pre-tokenizer and Precompiled, Strip and "
+        "Replace alone before it",
+        tokenizer.where());
+  spec.kind = TokenizerKind::unigram;
+  spec.pre = PreTokenizer::none;
+  spec.add_space_prefix = steps.space_prefix;
+  spec.character_map = std::move(steps.character_map);
+  spec.strips_text_left = steps.strips_left;
+  spec.strips_text_right = steps.strips_right;
+  spec.joins_spaces = steps.joins_spaces;
+  return {};
+}
+
 }  // namespace
 
-Status read_hf_text_steps(const JsonFields& tokenizer, TokenizerSpec& spec) {
+Status read_hf_text_steps(const JsonFields& tokenizer, bool unigram, TokenizerSpec& spec) {
   Steps steps;
   TOME_ASSIGN(const auto normalizers, steps_of(tokenizer, "normalizer", "normalizers"));
   for (const JsonFields& step : normalizers) TOME_TRY(normalizer_step(step, steps));
   TOME_ASSIGN(const auto pre_tokenizers, steps_of(tokenizer, "pre_tokenizer", "pretokenizers"));
   for (const JsonFields& step : pre_tokenizers) TOME_TRY(pre_tokenizer_step(step, steps));
+  if (unigram) return unigram_steps(tokenizer, std::move(steps), spec);
+  if (steps.splits_at_spaces || steps.strips_left || steps.strips_right || steps.joins_spaces ||
+      !steps.character_map.empty())
+    return fail(ErrorKind::unsupported,
+                "{}: BPE with Precompiled, Strip, a Replace of several spaces or a Metaspace that splits",
+                tokenizer.where());
   spec.normalize_nfc = steps.nfc;
   if (steps.byte_level) {
     spec.kind = TokenizerKind::byte_bpe;

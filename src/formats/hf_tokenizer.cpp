@@ -17,14 +17,22 @@ class TokenizerReader {
   Result<TokenizerSpec> read() {
     TOME_ASSIGN(const Json root, parse_object(files_.tokenizer, where_));
     const JsonFields tokenizer(root, where_);
-    TOME_TRY(read_hf_text_steps(tokenizer, spec_));
     TOME_ASSIGN(const auto model, tokenizer.object("model"));
     if (!model) return fail(ErrorKind::format, "{}: 'model' is missing", where_);
-    TOME_TRY(options(*model));
-    TOME_TRY(vocabulary(*model));
-    TOME_TRY(added_tokens(tokenizer));
-    TOME_TRY(merges(*model));
-    TOME_TRY(unknown(*model));
+    TOME_ASSIGN(const auto type, model->text("type"));
+    const bool unigram = type == "Unigram";
+    TOME_TRY(read_hf_text_steps(tokenizer, unigram, spec_));
+    if (unigram) {
+      TOME_TRY(scored_vocabulary(*model));
+      TOME_TRY(added_tokens(tokenizer));
+      TOME_TRY(scored_unknown(*model));
+    } else {
+      TOME_TRY(options(*model));
+      TOME_TRY(vocabulary(*model));
+      TOME_TRY(added_tokens(tokenizer));
+      TOME_TRY(merges(*model));
+      TOME_TRY(unknown(*model));
+    }
     TOME_TRY(byte_tokens());
     TOME_TRY(post_processor(tokenizer));
     TOME_TRY(configuration());
@@ -44,7 +52,8 @@ class TokenizerReader {
   Status options(const JsonFields& model) {
     TOME_ASSIGN(const auto type, model.text("type"));
     if (type.value_or("BPE") != "BPE")
-      return fail(ErrorKind::unsupported, "{}: 'model.type' is '{}', expected 'BPE'", where_, printable(*type));
+      return fail(ErrorKind::unsupported, "{}: 'model.type' is '{}', expected 'BPE' or 'Unigram'", where_,
+                  printable(*type));
     TOME_ASSIGN(const auto dropout, model.number("dropout"));
     if (dropout.value_or(0.0) != 0.0)
       return fail(ErrorKind::unsupported, "{}: 'model.dropout' is {}, expected none", where_, *dropout);
@@ -62,13 +71,54 @@ class TokenizerReader {
     return {};
   }
 
-  Status vocabulary(const JsonFields& model) {
-    TOME_ASSIGN(const auto entries, model.object("vocab"));
-    if (!entries) return fail(ErrorKind::format, "{}: 'model.vocab' is missing", where_);
+  void make_room(std::size_t entries) {
     spec_.tokens.assign(context_.vocabulary, "");
     spec_.types.assign(context_.vocabulary, TokenType::unused);
     given_.assign(context_.vocabulary, false);
-    ids_.reserve(entries->json().size());
+    ids_.reserve(entries);
+  }
+
+  /// [[piece, log-probability], …], by id.
+  Status scored_vocabulary(const JsonFields& model) {
+    TOME_ASSIGN(const auto fallback, model.boolean("byte_fallback"));
+    if (fallback.value_or(false))
+      return fail(ErrorKind::unsupported, "{}: 'model.byte_fallback' is true, expected false for Unigram", where_);
+    TOME_ASSIGN(const Json* entries, model.array("vocab"));
+    if (entries == nullptr) return fail(ErrorKind::format, "{}: 'model.vocab' is missing", where_);
+    if (entries->size() > context_.vocabulary)
+      return fail(ErrorKind::format, "{}: 'model.vocab' has {} pieces, the vocabulary has {}", where_, entries->size(),
+                  context_.vocabulary);
+    make_room(entries->size());
+    spec_.scores.assign(context_.vocabulary, 0.0);
+    for (std::size_t id = 0; id < entries->size(); ++id) {
+      const Json& entry = (*entries)[id];
+      if (!entry.is_array() || entry.size() != 2 || !entry[0].is_string() || !entry[1].is_number())
+        return fail(ErrorKind::format, "{}: piece {} is {}, expected a text and its log-probability", where_, id,
+                    shown(entry));
+      const auto text = entry[0].get<std::string>();
+      if (const auto same = ids_.find(text); same != ids_.end())
+        return fail(ErrorKind::format, "{}: pieces {} and {} are both '{}'", where_, same->second, id, printable(text));
+      place(id, text, TokenType::normal);
+      spec_.scores[id] = entry[1].get<double>();
+    }
+    return {};
+  }
+
+  Status scored_unknown(const JsonFields& model) {
+    TOME_ASSIGN(const auto id, model.unsigned_number("unk_id", INT32_MAX));
+    if (!id || *id >= context_.vocabulary)
+      return fail(ErrorKind::format,
+                  "{}: 'model.unk_id' is {}, expected a piece for unknown text (the vocabulary has {})", where_,
+                  id ? std::to_string(*id) : "missing", context_.vocabulary);
+    spec_.unknown = static_cast<std::int64_t>(*id);
+    if (spec_.types[*id] == TokenType::normal) spec_.types[*id] = TokenType::unknown;
+    return {};
+  }
+
+  Status vocabulary(const JsonFields& model) {
+    TOME_ASSIGN(const auto entries, model.object("vocab"));
+    if (!entries) return fail(ErrorKind::format, "{}: 'model.vocab' is missing", where_);
+    make_room(entries->json().size());
     for (const auto& [text, id] : entries->json().items()) {
       if (!id.is_number_unsigned() || id.get<std::uint64_t>() >= context_.vocabulary)
         return fail(ErrorKind::format, "{}: token '{}' has id {}, the vocabulary has {}", where_, printable(text),
@@ -250,8 +300,12 @@ class TokenizerReader {
       TOME_ASSIGN(root, parse_object(files_.config, where));
     }
     const JsonFields config(root, where);
-    TOME_TRY(named_token(config, "bos_token", Missing::refuse, spec_.bos));
-    TOME_TRY(named_token(config, "eos_token", Missing::refuse, spec_.eos));
+    std::int64_t bos = spec_.bos, eos = spec_.eos;
+    TOME_TRY(named_token(config, "bos_token", Missing::refuse, bos));
+    TOME_TRY(named_token(config, "eos_token", Missing::refuse, eos));
+    // BigBird's are not what its post-processor puts around a text, which is what counts.
+    if (!spec_.add_bos) spec_.bos = bos;
+    if (!spec_.add_eos) spec_.eos = eos;
     // Fine-tunes name padding tokens that have no embedding; nothing here pads.
     TOME_TRY(named_token(config, "pad_token", Missing::none, spec_.pad));
     if (spec_.unknown < 0) TOME_TRY(named_token(config, "unk_token", Missing::none, spec_.unknown));

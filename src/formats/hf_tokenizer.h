@@ -28,7 +28,8 @@ struct HfTokenizerContext {
 };
 Result<TokenizerSpec> parse_hf_tokenizer(const HfTokenizerFiles& files, const HfTokenizerContext& context);
 
-/// The "normalizer" and "pre_tokenizer" of tokenizer.json, recognised: sets kind, pre, normalize_nfc, add_space_prefix.
-Status read_hf_text_steps(const JsonFields& tokenizer, TokenizerSpec& spec);
+/// The "normalizer" and "pre_tokenizer" of tokenizer.json, recognised for a model that is Unigram or BPE: sets kind and
+/// what prepares the text.
+Status read_hf_text_steps(const JsonFields& tokenizer, bool unigram, TokenizerSpec& spec);
 
 }  // namespace tome

@@ -1,5 +1,5 @@
 #pragma once
-// What the two kinds of byte pair encoding share: they turn a stretch of text without special tokens into symbols.
+// What the kinds of tokenizers share: they turn a stretch of text without special tokens into symbols.
 // Encoders are immutable; the working memory of one call is in EncodeState.
 #include <memory>
 #include <string_view>
@@ -22,7 +22,7 @@ struct EncodeState {
 class FragmentEncoder {
  public:
   virtual ~FragmentEncoder() = default;
-  virtual const PairTable& pairs() const = 0;
+  virtual const PairTable& pairs() const = 0;  ///< empty where nothing is merged
   /// Appends the symbols of `fragment` (valid UTF-8, alive as long as `state`), ends counted from its beginning. Bytes
   /// that the vocabulary cannot express belong to the symbol before them.
   virtual void encode(std::string_view fragment, EncodeState& state, std::vector<Symbol>& symbols) const = 0;
@@ -33,6 +33,9 @@ Result<std::unique_ptr<FragmentEncoder>> make_byte_bpe(const TokenizerSpec& spec
 /// SentencePiece's way: characters merged by the score of what they make, "▁" for a space, unknown characters as bytes.
 Result<std::unique_ptr<FragmentEncoder>> make_sentencepiece_bpe(const TokenizerSpec& spec,
                                                                 const Vocabulary& vocabulary);
+
+/// SentencePiece's other way: words begin at spaces and are cut into the likeliest pieces.
+Result<std::unique_ptr<FragmentEncoder>> make_unigram(const TokenizerSpec& spec, const Vocabulary& vocabulary);
 
 /// The table of merges given by rank. Errors: format when a piece or what it merges to is not in the vocabulary.
 Result<PairTable> pair_table_from_merges(const TokenizerSpec& spec, const Vocabulary& vocabulary);

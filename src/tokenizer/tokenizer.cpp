@@ -1,14 +1,11 @@
 #include "tokenizer/tokenizer.h"
 
-#include <unicode/bytestream.h>
-#include <unicode/edits.h>
-#include <unicode/normalizer2.h>
-
 #include <algorithm>
 #include <deque>
 
 #include "tokenizer/fragment_encoder.h"
 #include "tokenizer/special_tokens.h"
+#include "tokenizer/text_normalizer.h"
 #include "tokenizer/unicode_class.h"
 #include "tokenizer/utf8.h"
 #include "tokenizer/vocabulary.h"
@@ -16,42 +13,13 @@
 namespace tome {
 namespace {
 
-const icu::Normalizer2& nfc() {
-  static const icu::Normalizer2* const instance = [] {
-    UErrorCode status = U_ZERO_ERROR;
-    const icu::Normalizer2* found = icu::Normalizer2::getNFCInstance(status);
-    return U_SUCCESS(status) ? found : nullptr;
-  }();
-  return *instance;
-}
-
-/// False when the fragment is in NFC already.
-bool normalize(std::string_view fragment, std::string& normalized, OffsetMap& map) {
-  constexpr std::size_t longest = 0x7FFFFFFF;
-  if (fragment.size() > longest) return false;
-  const icu::StringPiece source(fragment.data(), static_cast<std::int32_t>(fragment.size()));
-  UErrorCode status = U_ZERO_ERROR;
-  if (nfc().isNormalizedUTF8(source, status) && U_SUCCESS(status)) return false;
-  icu::Edits edits;
-  icu::StringByteSink<std::string> sink(&normalized);
-  nfc().normalizeUTF8(0, source, sink, &edits, status);
-  if (U_FAILURE(status)) return false;
-  auto change = edits.getFineChangesIterator();
-  while (change.next(status)) {
-    map.add({static_cast<std::uint64_t>(change.destinationIndex()), static_cast<std::uint64_t>(change.newLength()),
-             static_cast<std::uint64_t>(change.sourceIndex()), static_cast<std::uint64_t>(change.oldLength())});
-  }
-  return true;
-}
-
-class BpeTokenizer : public Tokenizer {
+class FileTokenizer : public Tokenizer {
  public:
   static Result<std::shared_ptr<const Tokenizer>> make(const TokenizerSpec& spec) {
-    auto tokenizer = std::make_shared<BpeTokenizer>();
+    auto tokenizer = std::make_shared<FileTokenizer>();
     tokenizer->spec_ = spec;
     TOME_ASSIGN(tokenizer->vocabulary_, Vocabulary::create(tokenizer->spec_));
-    if (spec.normalize_nfc && icu_is_missing())
-      return fail(ErrorKind::unsupported, "[tokenizer] the file asks for NFC, which this machine's ICU lacks");
+    TOME_ASSIGN(tokenizer->normalizer_, TextNormalizer::create(tokenizer->spec_));
     switch (spec.kind) {
       case TokenizerKind::byte_bpe: {
         TOME_ASSIGN(tokenizer->encoder_, make_byte_bpe(tokenizer->spec_, tokenizer->vocabulary_));
@@ -59,6 +27,10 @@ class BpeTokenizer : public Tokenizer {
       }
       case TokenizerKind::sentencepiece_bpe: {
         TOME_ASSIGN(tokenizer->encoder_, make_sentencepiece_bpe(tokenizer->spec_, tokenizer->vocabulary_));
+        break;
+      }
+      case TokenizerKind::unigram: {
+        TOME_ASSIGN(tokenizer->encoder_, make_unigram(tokenizer->spec_, tokenizer->vocabulary_));
         break;
       }
     }
@@ -93,12 +65,6 @@ class BpeTokenizer : public Tokenizer {
   const TokenizerSpec& spec() const override { return spec_; }
 
  private:
-  static bool icu_is_missing() {
-    UErrorCode status = U_ZERO_ERROR;
-    icu::Normalizer2::getNFCInstance(status);
-    return U_FAILURE(status);
-  }
-
   void collect_special() {
     for (std::size_t index = 0; index < vocabulary_.size(); ++index) {
       const auto id = static_cast<TokenId>(index);
@@ -175,7 +141,7 @@ class BpeTokenizer : public Tokenizer {
         const std::size_t first = ends == nullptr ? 0 : ends->size();
         OffsetMap changes;
         std::string rewritten;
-        if (spec_.normalize_nfc && normalize(fragment, rewritten, changes)) {
+        if (normalizer_.rewrite(fragment, rewritten, changes)) {
           normalized.push_back(std::move(rewritten));
           encoder_->encode(normalized.back(), state, symbols);
         } else {
@@ -200,6 +166,7 @@ class BpeTokenizer : public Tokenizer {
 
   TokenizerSpec spec_;
   Vocabulary vocabulary_;
+  TextNormalizer normalizer_;
   std::unique_ptr<FragmentEncoder> encoder_;
   SpecialTokens user_defined_, all_special_;
 };
@@ -207,7 +174,7 @@ class BpeTokenizer : public Tokenizer {
 }  // namespace
 
 Result<std::shared_ptr<const Tokenizer>> Tokenizer::create(const TokenizerSpec& spec) {
-  return BpeTokenizer::make(spec);
+  return FileTokenizer::make(spec);
 }
 
 bool Tokenizer::is_end(TokenId id) const {

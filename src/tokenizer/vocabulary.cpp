@@ -107,7 +107,7 @@ Result<Vocabulary> Vocabulary::create(const TokenizerSpec& spec) {
       } else {
         raw = with_spaces(piece);
       }
-    } else if (type == TokenType::user_defined && spec.kind == TokenizerKind::sentencepiece_bpe) {
+    } else if (type == TokenType::user_defined && spec.kind != TokenizerKind::byte_bpe) {
       raw = with_spaces(piece);
     }
     vocabulary.raw_.push_back(std::move(raw));

@@ -71,6 +71,14 @@ TEST_F(Encode, text_is_tokenized_as_the_reference_tokenizer_does_it_and_the_mask
   EXPECT_EQ(json_of(run({"encode", "-m", longformer_, "--json", "--top", "3", "-f", "-"}, text)), json);
 }
 
+TEST_F(Encode, bigbird_reads_text_with_its_unigram_tokenizer) {
+  const Json golden = reference("bigbird");
+  const Json json = json_of(run({"encode", "-m", bigbird_, "--json", golden["text"].get<std::string>()}));
+  EXPECT_EQ(json["tokens"], golden["text_ids"]);
+  ASSERT_EQ(json["masks"].size(), 1u);
+  EXPECT_EQ(json["tokens"][json["masks"][0]["position"].get<std::size_t>()], golden["mask"]);
+}
+
 TEST_F(Encode, fillings_are_the_reference_librarys_logits_at_the_mask) {
   const Json golden = reference("bigbird");
   const std::size_t vocabulary = golden["vocabulary"];
@@ -127,7 +135,7 @@ TEST_F(Encode, a_decoder_or_a_file_is_refused) {
 }
 
 TEST_F(Encode, a_tokenizer_of_an_unknown_kind_asks_for_tokens) {
-  expect_failure(run({"encode", "-m", bigbird_, "some text"}), 1, ": give --tokens");
+  expect_failure(run({"encode", "-m", golden_model("bigbird-pooled"), "some text"}), 1, ": give --tokens");
 }
 
 TEST_F(Encode, wrong_tokens_are_named) {

@@ -148,7 +148,7 @@ TEST_F(EncoderFolder, is_read_whole) {
 }
 
 TEST_F(EncoderFolder, a_tokenizer_of_an_unknown_kind_is_kept_as_an_error_and_its_mask_is_known) {
-  copy("bigbird");
+  copy("bigbird-pooled");
   const auto file = open_encoder_folder(folder_.path(""));
   ASSERT_TRUE(file) << file.error().message;
   ASSERT_FALSE((*file)->tokenizer);

@@ -289,6 +289,19 @@ inline Json tiny_sentencepiece_tokenizer() {
   return tokenizer;
 }
 
+/// The map takes "A" to "b".
+inline Json tiny_unigram_tokenizer() {
+  return Json::parse(
+      R"({"added_tokens":[{"id":0,"content":"<unk>","special":true},{"id":1,"content":"[CLS]","special":true}],
+    "normalizer":{"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"DAAAAAAAAQBBDQAAAAAAgGIA"},
+      {"type":"Strip","strip_left":false,"strip_right":true},
+      {"type":"Replace","pattern":{"Regex":" {2,}"},"content":"\u2581"}]},
+    "pre_tokenizer":{"type":"Metaspace","replacement":"\u2581","prepend_scheme":"always","split":true},
+    "post_processor":{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"[CLS]","type_id":0}},{"Sequence":{"id":"A","type_id":0}}]},
+    "model":{"type":"Unigram","unk_id":0,"byte_fallback":false,
+      "vocab":[["<unk>",0.0],["[CLS]",0.0],["\u2581",-2.5],["a",-3],["b",-3.25],["\u2581a",-4]]}})");
+}
+
 inline std::vector<ParserCase> tokenizer_cases() {
   std::vector<ParserCase> cases;
   const std::string separator(1, '\0');
@@ -302,6 +315,12 @@ inline std::vector<ParserCase> tokenizer_cases() {
     change(tokenizer);
     cases.push_back({std::move(name), tokenizer.dump(), std::move(message)});
   };
+  const auto add_scored = [&](std::string name, std::string message, const std::function<void(Json&)>& change) {
+    Json tokenizer = tiny_unigram_tokenizer();
+    change(tokenizer);
+    cases.push_back({std::move(name), tokenizer.dump(), std::move(message)});
+  };
+  const auto normalizer = [](Json& t, int index) -> Json& { return t["normalizer"]["normalizers"][index]; };
   const auto step = [&](const char* place, const char* name, std::string message, const char* text) {
     add(name, std::move(message), [&](Json& t) { t[place] = Json::parse(text); });
   };
@@ -344,10 +363,41 @@ inline std::vector<ParserCase> tokenizer_cases() {
     t["pre_tokenizer"] = split(pattern);
   });
 
+  add_scored("valid_unigram", "", [](Json&) {});
+  add_scored("valid_unigram_without_map", "", [](Json& t) { t["normalizer"]["normalizers"].erase(0); });
+  add_scored("valid_unigram_of_older_files", "", [&](Json& t) {
+    normalizer(t, 2)["content"] = " ";
+    t["pre_tokenizer"] = Json::parse(R"({"type":"Metaspace","replacement":"\u2581","add_prefix_space":true})");
+  });
+  add_scored("map_missing", "'normalizer.normalizers.precompiled_charsmap' is missing, empty or not base64",
+             [&](Json& t) { normalizer(t, 0).erase("precompiled_charsmap"); });
+  add_scored("map_not_base64", "is missing, empty or not base64",
+             [&](Json& t) { normalizer(t, 0)["precompiled_charsmap"] = "AA=A"; });
+  add_scored("map_behind_other_steps", "Precompiled behind other steps",
+             [&](Json& t) { std::swap(normalizer(t, 0), normalizer(t, 1)); });
+  add_scored("strip_behind_replace", "Strip behind a Replace",
+             [&](Json& t) { std::swap(normalizer(t, 1), normalizer(t, 2)); });
+  add_scored("unigram_that_does_not_split", "Unigram, but not with a Metaspace that splits",
+             [](Json& t) { t["pre_tokenizer"]["split"] = false; });
+  add_scored("unigram_with_bytes", "'model.byte_fallback' is true, expected false for Unigram",
+             [](Json& t) { t["model"]["byte_fallback"] = true; });
+  add_scored("scored_vocabulary_missing", "'model.vocab' is missing", [](Json& t) { t["model"].erase("vocab"); });
+  add_scored("scored_vocabulary_too_large", "'model.vocab' has 271 pieces, the vocabulary has 270", [](Json& t) {
+    for (int id = 6; id < 271; ++id) t["model"]["vocab"].push_back({std::to_string(id), -id});
+  });
+  add_scored("piece_without_score", "piece 3 is \"a\", expected a text and its log-probability",
+             [](Json& t) { t["model"]["vocab"][3] = "a"; });
+  add_scored("piece_twice", "pieces 3 and 4 are both 'a'", [](Json& t) { t["model"]["vocab"][4][0] = "a"; });
+  add_scored("unknown_piece_missing", "'model.unk_id' is missing, expected a piece for unknown text",
+             [](Json& t) { t["model"].erase("unk_id"); });
+  add_scored("unknown_piece_beyond", "'model.unk_id' is 300, expected a piece for unknown text",
+             [](Json& t) { t["model"]["unk_id"] = 300; });
+
   cases.push_back({"not_json", "{", "not JSON at byte"});
   cases.push_back({"not_an_object", "3", "3, expected an object"});
   add("model_missing", "'model' is missing", [](Json& t) { t.erase("model"); });
-  add("model_unknown", "'model.type' is 'Unigram', expected 'BPE'", [](Json& t) { t["model"]["type"] = "Unigram"; });
+  add("model_unknown", "'model.type' is 'WordPiece', expected 'BPE' or 'Unigram'",
+      [](Json& t) { t["model"]["type"] = "WordPiece"; });
   add("dropout", "'model.dropout' is 0.1, expected none", [](Json& t) { t["model"]["dropout"] = 0.1; });
   add("prefix_of_words", "'model.continuing_subword_prefix' is '##', expected none",
       [](Json& t) { t["model"]["continuing_subword_prefix"] = "##"; });
@@ -378,7 +428,8 @@ inline std::vector<ParserCase> tokenizer_cases() {
       [](Json& t) { t["model"]["merges"] = {"a z"}; });
   add("unknown_token_unknown", "'model.unk_token' is 'zzz', which is not in the vocabulary",
       [](Json& t) { t["model"]["unk_token"] = "zzz"; });
-  step("normalizer", "normalizer_unknown", "'normalizer.type' is Lowercase, expected NFC, Prepend or Replace",
+  step("normalizer", "normalizer_unknown",
+       "'normalizer.type' is Lowercase, expected NFC, Prepend, Replace, Precompiled or Strip",
        R"({"type":"Lowercase"})");
   step("normalizer", "normalizer_without_type", "'normalizer.type' is missing", "{}");
   step("normalizer", "normalizer_sequence_empty", "'normalizer.normalizers' is missing", R"({"type":"Sequence"})");
@@ -401,7 +452,8 @@ inline std::vector<ParserCase> tokenizer_cases() {
   step("pre_tokenizer", "digits_in_groups", "Digits in groups", R"({"type":"Digits","individual_digits":false})");
   step("pre_tokenizer", "metaspace_of_another_character", "Metaspace of another character",
        R"({"type":"Metaspace","replacement":"_"})");
-  step("pre_tokenizer", "metaspace_that_splits", "Metaspace that splits",
+  step("pre_tokenizer", "metaspace_that_splits",
+       "BPE with Precompiled, Strip, a Replace of several spaces or a Metaspace",
        R"({"type":"Metaspace","replacement":"\u2581"})");
   step("pre_tokenizer", "no_pre_tokenizer", "neither a ByteLevel pre-tokenizer nor a replacement of spaces", "null");
   add("pattern_unknown", "is Split by \\\\p{N}+, expected the pattern of gpt-2, llama-bpe or qwen2",

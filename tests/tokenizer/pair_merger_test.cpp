@@ -70,7 +70,7 @@ TEST(PairMerger, cutting_a_text_where_no_merge_joins_changes_nothing) {
     spec.kind = TokenizerKind::sentencepiece_bpe;
     for (const std::string& piece : pieces) {
       spec.tokens.push_back(piece);
-      spec.scores.push_back(-static_cast<float>(rng.below(12)));
+      spec.scores.push_back(-static_cast<double>(rng.below(12)));
     }
     const auto made = Tokenizer::create(spec);
     ASSERT_TRUE(made);

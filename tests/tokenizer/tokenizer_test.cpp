@@ -57,7 +57,7 @@ TokenizerSpec piece_spec(const std::vector<std::string>& pieces) {
     spec.tokens.push_back(piece);
     spec.types.push_back(TokenType::normal);
   }
-  for (std::size_t id = 0; id < spec.tokens.size(); ++id) spec.scores.push_back(-static_cast<float>(id));
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id) spec.scores.push_back(-static_cast<double>(id));
   spec.unknown = 0;
   spec.bos = 1;
   spec.eos = 2;

@@ -27,7 +27,7 @@ import shutil
 import numpy as np
 import torch
 import transformers
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import (BigBirdConfig, BigBirdForMaskedLM, BigBirdForPreTraining, BigBirdModel, LongformerConfig,
                           LongformerForMaskedLM, LongformerModel)
 
@@ -187,16 +187,26 @@ def roberta_tokenizer():
                        "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": {"content": "<mask>", "lstrip": True}}
 
 
-def unigram_tokenizer():
+def unigram_tokenizer(known):
+    """SentencePiece's unigram as BigBird's tokenizer has it; or with a step before it that Tome does not know."""
     pieces = (["<pad>", "<s>", "</s>", "<unk>", "▁"] + [chr(c) for c in range(33, 127)] + ["▁t", "he"])
     tokenizer = Tokenizer(models.Unigram([(p, -float(i)) for i, p in enumerate(pieces)], unk_id=3, byte_fallback=False))
-    tokenizer.normalizer = normalizers.NFKC()
+    tokenizer.normalizer = normalizers.Sequence([
+        normalizers.Strip(left=False, right=True),
+        normalizers.Replace(Regex(" {2,}"), "▁")]) if known else normalizers.NFKC()
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="▁", prepend_scheme="always", split=True)
     tokenizer.add_special_tokens([AddedToken(t, special=True) for t in ("[CLS]", "[SEP]")] +
                                  [AddedToken("[MASK]", special=True, lstrip=True)])
     assert tokenizer.get_vocab_size() == VOCABULARY
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS]:0 $A:0 [SEP]:0", pair="[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1",
+        special_tokens=[(t, tokenizer.token_to_id(t)) for t in ("[CLS]", "[SEP]")])
     return tokenizer, {"bos_token": "<s>", "eos_token": "</s>", "sep_token": "[SEP]", "cls_token": "[CLS]",
                        "unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "[MASK]"}
+
+
+def knows_tokenizer(checkpoint):
+    return checkpoint.name != "bigbird-pooled"
 
 
 def save_folder(checkpoint, model):
@@ -204,11 +214,16 @@ def save_folder(checkpoint, model):
     shutil.rmtree(folder, ignore_errors=True)
     model.save_pretrained(folder)
     (folder / "generation_config.json").unlink(missing_ok=True)
-    tokenizer, names = roberta_tokenizer() if checkpoint.longformer else unigram_tokenizer()
+    tokenizer, names = (roberta_tokenizer() if checkpoint.longformer else
+                        unigram_tokenizer(known=knows_tokenizer(checkpoint)))
     tokenizer.save(str(folder / "tokenizer.json"), pretty=False)
     (folder / "tokenizer_config.json").write_text(json.dumps(dict(names, tokenizer_class="PreTrainedTokenizerFast"),
                                                              indent=1) + "\n")
     return folder, tokenizer
+
+
+def text_of(checkpoint):
+    return TEXT if checkpoint.longformer else TEXT.replace("<mask>", "[MASK]")
 
 
 def make(checkpoint):
@@ -238,7 +253,8 @@ def make(checkpoint):
         "about": checkpoint.about, "vocabulary": VOCABULARY, "width": checkpoint.config.hidden_size,
         "texts": [{"tokens": ids, "global": places} for ids, places in texts],
         "pooled": pooled is not None, "logits": logits is not None,
-        "text": TEXT, "text_ids": tokenizer.encode(TEXT).ids if checkpoint.longformer else None,
+        "text": text_of(checkpoint),
+        "text_ids": tokenizer.encode(text_of(checkpoint)).ids if knows_tokenizer(checkpoint) else None,
         "mask": tokenizer.token_to_id("<mask>" if checkpoint.longformer else "[MASK]"),
         "made_with": {"transformers": transformers.__version__, "torch": torch.__version__, "seed": checkpoint.seed}}
     (folder / "encoding.json").write_text(json.dumps(encoding) + "\n")

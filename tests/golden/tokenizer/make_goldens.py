@@ -9,11 +9,13 @@ from scores as Transformers' converter does. The texts are made by the generator
 """
 import argparse
 import array
+import base64
 import hashlib
 import json
 import os
 import sys
 import tempfile
+import unicodedata
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 MASK = (1 << 64) - 1
@@ -143,7 +145,8 @@ def pre_tokenizer(kind):
 
 def empty_spec(**values):
     spec = dict(kind="byte_bpe", pre="none", normalize_nfc=False, ignore_merges=False, tokens=[], scores=[], types=[],
-                merges=[], bos=-1, eos=-1, unknown=-1, add_bos=False, add_eos=False, add_space_prefix=False, end_tokens=[])
+                merges=[], bos=-1, eos=-1, unknown=-1, add_bos=False, add_eos=False, add_space_prefix=False, end_tokens=[],
+                character_map="", strips_text_left=False, strips_text_right=False, joins_spaces=False)
     spec.update(values)
     return spec
 
@@ -191,6 +194,50 @@ def train_sentencepiece(size, texts):
                       add_bos=True, add_space_prefix=True, end_tokens=[2]), model
 
 
+def character_rules():
+    """Enough of NFKC to have every kind of rule (all of it is a third of a megabyte): one character, several, none; into
+    one, several or none."""
+    ranges = [(0xA0, 0x100), (0x132, 0x140), (0x2000, 0x2070), (0x2100, 0x2190), (0x2460, 0x2500), (0x3000, 0x3001),
+              (0x3300, 0x3380), (0xFB00, 0xFB07), (0xFF01, 0xFFA0)]
+    texts = [chr(code) for begin, end in ranges for code in range(begin, end)]
+    texts += [chr(base) + chr(mark) for base in range(0x41, 0x7B) for mark in range(0x300, 0x328)]
+    texts += [chr(base) + chr(mark) for base in range(0x304B, 0x3070) for mark in (0x3099, 0x309A)]
+    texts += [chr(base) + chr(mark) for base in range(0xFF66, 0xFF90) for mark in (0xFF9E, 0xFF9F)]
+    texts += [chr(lead) + chr(vowel) for lead in range(0x1100, 0x1113) for vowel in range(0x1161, 0x1176)]
+    rules = {text: unicodedata.normalize("NFKC", text) for text in texts}
+    rules.update({text: " " for text in "\t\n\r\x0b\x0c\x85\u1680\u200b\u2028\u2029\ufeff\ufffd"})
+    rules.update({chr(code): "" for code in [*range(1, 9), *range(14, 32), 0x7F, 0xAD]})
+    return {text: found for text, found in rules.items() if text != found}
+
+
+def train_unigram(size, texts, rules=None):
+    """As BigBird's: a unigram model behind a character map. rules: of one of SentencePiece's names instead."""
+    import sentencepiece
+    from sentencepiece import sentencepiece_model_pb2 as proto
+    with tempfile.TemporaryDirectory() as folder:
+        path, tsv = os.path.join(folder, "text"), os.path.join(folder, "rules.tsv")
+        with open(path, "w") as file:
+            parts = [texts["english"][:300_000].decode(errors="ignore"), texts["code"][:300_000].decode(errors="ignore"),
+                     source("cjk") * 20, texts["emoji"][:20_000].decode(errors="ignore")]
+            for line in "\n".join(parts).splitlines():
+                file.write(line.replace("\0", "")[:2000] + "\n")
+        with open(tsv, "w") as file:
+            for text, found in character_rules().items():
+                file.write(" ".join(f"{ord(c):X}" for c in text) + "\t" + " ".join(f"{ord(c):X}" for c in found) + "\n")
+        sentencepiece.SentencePieceTrainer.train(
+            input=path, model_prefix=os.path.join(folder, "m"), model_type="unigram", vocab_size=size,
+            character_coverage=0.995, control_symbols="[CLS],[SEP],[MASK]", num_threads=1, minloglevel=2,
+            **({"normalization_rule_name": rules} if rules else {"normalization_rule_tsv": tsv}))
+        with open(os.path.join(folder, "m.model"), "rb") as file:
+            model = proto.ModelProto.FromString(file.read())
+    tokens = [piece.piece for piece in model.pieces]
+    return empty_spec(kind="unigram", tokens=tokens, scores=[piece.score for piece in model.pieces],
+                      types=[{2: 2, 3: 3}.get(piece.type, 1) for piece in model.pieces], unknown=tokens.index("<unk>"),
+                      bos=tokens.index("[CLS]"), eos=tokens.index("[SEP]"), add_bos=True, add_eos=True, end_tokens=[],
+                      add_space_prefix=True, strips_text_right=True, joins_spaces=True,
+                      character_map=base64.b64encode(model.normalizer_spec.precompiled_charsmap).decode())
+
+
 def spec_of_gguf(path, kind, pre):
     import gguf
     fields = {key: field.contents() for key, field in gguf.GGUFReader(path).fields.items() if key.startswith("tokenizer")}
@@ -217,7 +264,7 @@ def merges_from_scores(spec):
 
 
 def reference(spec, parse_special):
-    from tokenizers import AddedToken, Tokenizer, models, normalizers
+    from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
     vocabulary = {token: id for id, token in enumerate(spec["tokens"])}
     if spec["kind"] == "byte_bpe":
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[tuple(merge) for merge in spec["merges"]],
@@ -225,6 +272,16 @@ def reference(spec, parse_special):
         if spec["normalize_nfc"]:
             tokenizer.normalizer = normalizers.NFC()
         tokenizer.pre_tokenizer = pre_tokenizer(spec["pre"])
+    elif spec["kind"] == "unigram":
+        # The library would find the name of a control token among the pieces.
+        names = [token if type == 1 or parse_special else f"\uf8ff\uf8fe{id}"
+                 for id, (token, type) in enumerate(zip(spec["tokens"], spec["types"]))]
+        tokenizer = Tokenizer(models.Unigram(list(zip(names, spec["scores"])), unk_id=spec["unknown"], byte_fallback=False))
+        tokenizer.normalizer = normalizers.Sequence([
+            normalizers.Precompiled(base64.b64decode(spec["character_map"])),
+            normalizers.Strip(left=spec["strips_text_left"], right=spec["strips_text_right"]),
+            normalizers.Replace(Regex(" {2,}"), "\u2581")])
+        tokenizer.pre_tokenizer = pre_tokenizers.Metaspace(replacement="\u2581", prepend_scheme="always", split=True)
     else:
         tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=merges_from_scores(spec), byte_fallback=True, fuse_unk=True,
                                          unk_token=spec["tokens"][spec["unknown"]]))
@@ -280,10 +337,11 @@ def main():
         "gemma3": spec_of_gguf(os.path.join(options.models, MODELS["gemma3"]), "sentencepiece_bpe", "none"),
     }
     if options.keep_vocabularies:
-        for name in ("gpt2", "llama_bpe", "qwen2", "llama2"):
+        for name in ("gpt2", "llama_bpe", "qwen2", "llama2", "bigbird"):
             with open(os.path.join(HERE, name + ".json")) as file:
-                specs[name] = json.load(file)
+                specs[name] = empty_spec(**json.load(file))
     else:
+        specs["bigbird"] = train_unigram(3000, texts)
         specs["gpt2"] = train_byte_bpe("gpt2", 1500, texts)
         specs["llama_bpe"] = train_byte_bpe("llama_bpe", 3000, texts, ignore_merges=True, add_bos=True)
         specs["qwen2"] = train_byte_bpe("qwen2", 3000, texts, normalize_nfc=True)
@@ -295,7 +353,7 @@ def main():
             lines = [line for line in texts[name].decode(errors="replace").splitlines() if line and "\0" not in line][:2000]
             wrong = sum(processor.encode(line) != plain(line) for line in lines)
             print(f"  llama2/{name}: SentencePiece differs on {wrong} of {len(lines)} lines")
-        for name in ("gpt2", "llama_bpe", "qwen2", "llama2"):
+        for name in ("gpt2", "llama_bpe", "qwen2", "llama2", "bigbird"):
             with open(os.path.join(HERE, name + ".json"), "w") as file:
                 json.dump(specs[name], file, ensure_ascii=False, separators=(",", ":"))
     goldens = {"texts": {}, "tokenizers": {}}
