@@ -204,9 +204,10 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
     find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
     for (int i = 0; i < after.count; ++i) {
       keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
-      // The panel that keys of 8 or 4 bits become is about as long as keys and values were.
-      values_ahead[i] =
-          layout.type == DType::q8_0 || layout.type == DType::q4_0 ? nullptr : keys_ahead[i] + layout.key_bytes();
+      // The panel that keys of 8 or 4 bits become, where they are unpacked, is about as long as keys and values were.
+      values_ahead[i] = (layout.type == DType::q8_0 && !in_place) || layout.type == DType::q4_0
+                            ? nullptr
+                            : keys_ahead[i] + layout.key_bytes();
     }
     kernels::AttentionStep step = step_of(tile, panels, memory);
     step.queries_8 = memory.queries_8;

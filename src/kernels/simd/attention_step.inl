@@ -64,12 +64,19 @@ TOME_INLINE void store_exponentials(__m512 (&scores)[rows][vectors], std::uint16
   }
 }
 
-/// total[r][v] += Σ_k a[r][k] · panel[k][16 v …].
-template <int rows>
+TOME_INLINE void ask_for_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+
+/// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]; asks for as many lines of what comes later, if there is any.
+template <int rows, bool asks>
 TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
-                               const std::uint16_t* b) {
+                               const std::uint16_t* b, const std::byte* later) {
 #pragma GCC unroll 1
   for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
+    if constexpr (asks) {
+#pragma GCC unroll 4
+      for (int v = 0; v < 4; ++v) ask_for_line(later + v * 64);
+      later += 256;
+    }
     __m512bh columns[4];
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
@@ -84,8 +91,9 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
   }
 }
 
-/// Asks for the pages of the next step, a few lines before each product: in one go they would hold up the products' own
-/// lines, which come from the second cache.
+/// Asks for the pages of the next step: for many rows a few lines before each product (in one go they would hold up the
+/// products' own lines, which come from the second cache); for a single group of rows, which waits for memory and not
+/// for products, line by line with what it reads itself.
 class StepAhead {
  public:
   explicit StepAhead(const AttentionStep& s)
@@ -99,13 +107,21 @@ class StepAhead {
     const std::byte* from = values_ ? step_.values_ahead[page_] : step_.keys_ahead[page_];
     if (from != nullptr) {
       from += static_cast<std::size_t>(line_) * 64;
-      for (int i = 0; i < each_; ++i) _mm_prefetch(reinterpret_cast<const char*>(from + i * 64), _MM_HINT_T1);
+      for (int i = 0; i < each_; ++i) ask_for_line(from + i * 64);
     }
     line_ += each_;
     if (line_ < (values_ ? value_lines_ : key_lines_)) return;
     line_ = 0;
     if (values_) ++page_;
     values_ = !values_;
+  }
+  /// What will be read a step later in the place of these keys and values; these themselves where there is nothing.
+  const std::byte* keys_after(int page, const void* keys) const {
+    return page < step_.pages_ahead ? step_.keys_ahead[page] : static_cast<const std::byte*>(keys);
+  }
+  const std::byte* values_after(int page, const void* values) const {
+    return page < step_.pages_ahead && step_.values_ahead[page] != nullptr ? step_.values_ahead[page]
+                                                                           : static_cast<const std::byte*>(values);
   }
 
  private:
@@ -121,9 +137,9 @@ class StepAhead {
 enum class ScoreForm { scores, probabilities };
 
 /// a[r] · panel − reference[r]: as scores[r][0 … 64), or 2 to their power as probabilities.
-template <int rows, ScoreForm form>
+template <int rows, ScoreForm form, bool asks>
 TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
-                           float* scores, std::uint16_t* probabilities) {
+                           float* scores, std::uint16_t* probabilities, const std::byte* later) {
   __m512 total[rows][4];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
@@ -131,7 +147,7 @@ TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) total[r][v] = start;
   }
-  step_products<rows>(total, a, static_cast<std::size_t>(dims), dims / 2, panel);
+  step_products<rows, asks>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, later);
   if constexpr (form == ScoreForm::probabilities) {
     store_exponentials<rows, 4>(total, probabilities);
   } else {
@@ -221,23 +237,30 @@ struct StepQueries<rows, Products::q8> : Q8Queries<rows> {
 template <int rows, Products products, ScoreForm form>
 TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
                              int row, int page, const float* reference, float* scores, std::uint16_t* probabilities) {
-  ahead.ask();
+  const bool single = s.rows <= 6;
+  if (!single) ahead.ask();
   if constexpr (products == Products::q8) {
-    score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities);
-    if constexpr (rows > 4) score_page_q8<rows - 3, form, rows>(s, queries, 3, page, reference, scores, probabilities);
+    const std::byte* later = ahead.keys_after(page, s.keys_8[page]);
+    score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities, later);
+    if constexpr (rows > 4)
+      score_page_q8<rows - 3, form, rows>(s, queries, 3, page, reference, scores, probabilities, later);
   } else if constexpr (products == Products::int8) {
     score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
     if constexpr (rows > 3)
       score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
                                       probabilities + 3 * kStepStride);
   } else {
-    score_page<rows, form>(s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims,
-                           s.keys[page], reference, scores, probabilities);
+    const std::uint16_t* queries_here = s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
+    const std::byte* later = ahead.keys_after(page, s.keys[page]);
+    if (single)
+      score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
+    else
+      score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
   }
 }
 
 /// output += probabilities · values of pages [first, last).
-template <int rows>
+template <int rows, bool asks>
 TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
                              const std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
@@ -251,9 +274,10 @@ TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, 
       for (int v = 0; v < 4; ++v)
         total[r][v] = _mm512_loadu_ps(output + static_cast<std::size_t>(r) * columns + v * 16);
     for (int page = first; page < last; ++page) {
-      ahead.ask();
-      step_products<rows>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
-                          s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns);
+      if constexpr (!asks) ahead.ask();
+      const std::size_t offset = static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
+      step_products<rows, asks>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
+                                s.values[page] + offset, ahead.values_after(page, s.values[page]) + offset * 2);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
@@ -268,8 +292,10 @@ TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, 
                              const std::uint16_t* probabilities) {
   if constexpr (products == Products::q8)
     q8_output<rows>(s, ahead, row, first, last, probabilities);
+  else if (s.rows <= 6)
+    panel_output<rows, true>(s, ahead, row, first, last, probabilities);
   else
-    panel_output<rows>(s, ahead, row, first, last, probabilities);
+    panel_output<rows, false>(s, ahead, row, first, last, probabilities);
 }
 
 /// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a probability

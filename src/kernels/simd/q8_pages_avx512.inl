@@ -49,10 +49,13 @@ TOME_INLINE __m512i four_bytes(const void* from) {
 /// Scores of rows [first, first + rows) of the queries against a page of 8-bit keys, 32 keys at a time.
 template <int rows, ScoreForm form, int all_rows>
 TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>& queries, int first, int page,
-                              const float* reference, float* scores, std::uint16_t* probabilities) {
+                              const float* reference, float* scores, std::uint16_t* probabilities,
+                              const std::byte* later) {
   const int blocks = s.dims / 32;
   for (int half = 0; half < 2; ++half) {
     const std::byte* keys = s.keys_8[page] + half * 128;
+    const std::byte* keys_later = later + half * 128;
+    const std::byte* scales_later = later + static_cast<std::size_t>(s.dims) * kPanelColumns + half * 64;
     const float* key_scales = s.key_scales[page] + half * 32;
     __m512 sums[rows][2];
 #pragma GCC unroll 4
@@ -65,9 +68,14 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
         high[r][0] = high[r][1] = _mm512_setzero_si512();
         low[r][0] = low[r][1] = _mm512_set1_epi32(queries.offsets[first + r][block]);
       }
+      ask_for_line(scales_later);
+      scales_later += 128;
 #pragma GCC unroll 1
       for (int dim = block * 32; dim < block * 32 + 32; dim += 4, keys += 4 * kPanelColumns) {
         const __m512i columns[2] = {_mm512_loadu_si512(keys), _mm512_loadu_si512(keys + 64)};
+        ask_for_line(keys_later);
+        ask_for_line(keys_later + 64);
+        keys_later += 4 * kPanelColumns;
 #pragma GCC unroll 4
         for (int r = 0; r < rows; ++r) {
           const __m512i upper = four_bytes(queries.high[first + r] + dim),
@@ -148,15 +156,17 @@ static constexpr Q8Order kQ8Order;
 
 /// output[r][0 … 32) += Σ_key weights[r][key] · code for half a panel. codes: of its first key pair.
 template <int rows, int all_rows>
-TOME_ALONE void q8_output_columns(const Q8Weights<all_rows>& weights, int first, const std::byte* codes, float* output,
-                                  std::size_t columns) {
+TOME_ALONE void q8_output_columns(const Q8Weights<all_rows>& weights, int first, const std::byte* codes,
+                                  const std::byte* later, float* output, std::size_t columns) {
   const __m512i order[2] = {_mm512_load_si512(kQ8Order.bytes[0]), _mm512_load_si512(kQ8Order.bytes[1])};
   __m512i high[rows][2], low[rows][2];
 #pragma GCC unroll 4
   for (int r = 0; r < rows; ++r) high[r][0] = high[r][1] = low[r][0] = low[r][1] = _mm512_setzero_si512();
 #pragma GCC unroll 1
-  for (int key = 0; key < kPanelColumns; key += 4, codes += 256) {
+  for (int key = 0; key < kPanelColumns; key += 4, codes += 256, later += 256) {
     const __m512i pairs[2] = {_mm512_loadu_si512(codes), _mm512_loadu_si512(codes + 128)};
+    ask_for_line(later);
+    ask_for_line(later + 128);
     const __m512i values[2] = {_mm512_permutex2var_epi8(pairs[0], order[0], pairs[1]),
                                _mm512_permutex2var_epi8(pairs[0], order[1], pairs[1])};
 #pragma GCC unroll 4
@@ -189,9 +199,10 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
   alignas(64) float scales[2][kPanelColumns];  // [half][key]
   for (int page = first; page < last; ++page)
     for (int panel = 0; panel < s.value_panels; ++panel) {
-      ahead.ask();
-      const std::byte* codes = s.values_8[page] + static_cast<std::size_t>(panel) * kQ8PanelBytes;
+      const std::size_t offset = static_cast<std::size_t>(panel) * kQ8PanelBytes;
+      const std::byte *codes = s.values_8[page] + offset, *later = ahead.values_after(page, s.values_8[page]) + offset;
       for (int key = 0; key < kPanelColumns; key += 16) {
+        ask_for_line(later + kQ8PanelCodes + static_cast<std::size_t>(key) * 4);
         const auto halves = [&](int at) {
           return _mm512_cvtph_ps(_mm256_loadu_si256(
               reinterpret_cast<const __m256i*>(codes + kQ8PanelCodes + static_cast<std::size_t>(key * 2 + at) * 2)));
@@ -203,8 +214,9 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
       for (int half = 0; half < 2; ++half) {
         const Q8Weights<rows> weights(probabilities + page * kPanelColumns, scales[half]);
         float* output = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + half * 32;
-        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, output, columns);
-        if constexpr (rows > 4) q8_output_columns<rows - 3>(weights, 3, codes + half * 64, output, columns);
+        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, later + half * 64, output, columns);
+        if constexpr (rows > 4)
+          q8_output_columns<rows - 3>(weights, 3, codes + half * 64, later + half * 64, output, columns);
       }
     }
 }
