@@ -124,8 +124,14 @@ void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
   }
 }
 
+/// What a thread will probably read after its tile: asked for during the last step, whatever comes then.
+struct ReadNext {
+  PageRun pages;
+  std::uint32_t kv_head = 0;
+};
+
 /// All steps of a tile in fp32.
-void take_steps(const Tile<float>& tile, PageSteps steps, TileMemory<float>& memory) {
+void take_steps(const Tile<float>& tile, PageSteps steps, const ReadNext&, TileMemory<float>& memory) {
   const AttentionRequest& r = tile.request;
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
   for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
@@ -173,7 +179,8 @@ void quantize_queries(const KvLayout& layout, int rows, TileMemory<std::uint16_t
 }
 
 /// All steps of a tile in bf16 (int8: scores from 8-bit products), each asking for the pages of the step after.
-void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std::uint16_t>& memory) {
+void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext& next,
+                TileMemory<std::uint16_t>& memory) {
   const AttentionRequest& r = tile.request;
   const KvLayout& layout = r.keys->layout();
   const bool int8 = r.precision == AttentionPrecision::int8;
@@ -181,7 +188,7 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
                         kernels::kernels().attention_step_q8 != nullptr;
   if (int8) quantize_queries(layout, tile.rows(), memory);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-  const std::size_t head_offset = (layout.key_bytes() + layout.value_bytes()) * tile.kv_head;
+  const std::size_t head_bytes = layout.key_bytes() + layout.value_bytes(), head_offset = head_bytes * tile.kv_head;
   PageRun pages = steps.next();
   while (pages.count > 0) {
     const PageRun after = steps.next();
@@ -202,8 +209,9 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
       load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
     if (!in_place) load_step_values(r, tile.kv_head, pages, memory, panels.values);
     find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
-    for (int i = 0; i < after.count; ++i) {
-      keys_ahead[i] = r.keys->page(after.pages[i]) + head_offset;
+    const PageRun& ahead = after.count > 0 ? after : next.pages;
+    for (int i = 0; i < ahead.count; ++i) {
+      keys_ahead[i] = r.keys->page(ahead.pages[i]) + (after.count > 0 ? head_offset : head_bytes * next.kv_head);
       // The panel that keys of 8 or 4 bits become, where they are unpacked, is about as long as keys and values were.
       values_ahead[i] = (layout.type == DType::q8_0 && !in_place) || layout.type == DType::q4_0
                             ? nullptr
@@ -218,7 +226,7 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
     step.values_8 = values_8;
     step.keys_ahead = keys_ahead;
     step.values_ahead = values_ahead;
-    step.pages_ahead = after.count;
+    step.pages_ahead = ahead.count;
     if (int8)
       kernels::kernels().attention_step_int8(step);
     else if (in_place)
@@ -230,7 +238,7 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, TileMemory<std
 }
 
 template <class Element>
-void run_tile(const Tile<Element>& tile, const PageSteps& steps, float* output, float* lse,
+void run_tile(const Tile<Element>& tile, const PageSteps& steps, const ReadNext& next, float* output, float* lse,
               TileMemory<Element>& memory) {
   const AttentionRequest& r = tile.request;
   const int group = tile.group(), rows = tile.rows();
@@ -240,7 +248,7 @@ void run_tile(const Tile<Element>& tile, const PageSteps& steps, float* output, 
   std::fill_n(memory.reference, rows, kNothing);
   std::fill_n(memory.sum, rows * 16, 0.0f);
   if (tile.globals != nullptr) take_globals(tile, memory);
-  take_steps(tile, steps, memory);
+  take_steps(tile, steps, next, memory);
   spread_sums(rows, memory);
   for (int row = 0; row < rows; ++row) {
     const auto token = static_cast<std::size_t>(r.token(tile.first_token + row / group));
@@ -339,30 +347,37 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     scratch.split_output.resize(output_size * static_cast<std::size_t>(splits));
     scratch.split_lse.resize(lse_size * static_cast<std::size_t>(splits));
   }
-  parallel_for(base_tasks * splits, [&](std::int64_t index, int thread) {
+  const auto steps_of = [&](const Tile<Element>& tile, std::int64_t index) {
     const std::int64_t split = index % splits;
-    Tile<Element> tile = tile_of(index / splits);
-    if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
-      tile.globals = nullptr;  // the first split takes them
     KeyInterval keys = keys_of(tile);
     if (splits > 1) {
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
       keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
     }
-    PageSteps steps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
-    if (listed) {
-      const std::vector<std::uint64_t>& chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
-      const std::size_t each = split_keys / kPageKeys, begin = static_cast<std::size_t>(split) * each;
-      std::span<const std::uint64_t> share = chosen;
-      if (splits > 1) share = share.subspan(std::min(begin, share.size()));
-      if (splits > 1) share = share.first(std::min(each, share.size()));
-      steps = PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
+    if (!listed) return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
+    const std::vector<std::uint64_t>& chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
+    const std::size_t each = split_keys / kPageKeys, begin = static_cast<std::size_t>(split) * each;
+    std::span<const std::uint64_t> share = chosen;
+    if (splits > 1) share = share.subspan(std::min(begin, share.size()));
+    if (splits > 1) share = share.first(std::min(each, share.size()));
+    return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
+  };
+  const std::int64_t tasks = base_tasks * splits;
+  parallel_for(tasks, [&](std::int64_t index, int thread) {
+    const std::int64_t split = index % splits;
+    Tile<Element> tile = tile_of(index / splits);
+    if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
+      tile.globals = nullptr;  // the first split takes them
+    ReadNext next;
+    if (const std::int64_t after = index + thread_count(); splits > 1 && after < tasks) {  // threads take turns, mostly
+      const Tile<Element> other = tile_of(after / splits);
+      next = {steps_of(other, after).next(), other.kv_head};
     }
     TileMemory<Element> memory = memory_of(thread);
     float* output =
         splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
     float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
-    run_tile(tile, steps, output, lse, memory);
+    run_tile(tile, steps_of(tile, index), next, output, lse, memory);
   });
   if (splits == 1) return;
   parallel_for(static_cast<std::int64_t>(queries) * r.shape.heads, [&](std::int64_t row, int) {
