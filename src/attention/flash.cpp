@@ -20,9 +20,9 @@ using kernels::Accumulate;
 
 constexpr int kFewRows = 6;                      ///< up to this many rows read pages of 8 bits as they lie
 constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
-constexpr int kEvenTasks = 4;                    ///< tiles of a KV head times KV heads are a multiple of this
+constexpr int kEvenTasks = 4;                    ///< tasks are a multiple of this, so that threads share them evenly
 constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
-constexpr std::int64_t kWantedTasks = 32;        ///< then into about this many tasks
+constexpr std::int64_t kWantedTasks = 16;        ///< then into about this many tasks
 constexpr int kManyTokens = 32;                  ///< from here on gathering a pattern's global keys is worth its while
 
 /// Queries of one KV head that are attended to together.
@@ -336,9 +336,12 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     for (std::int64_t index = 0; index < base_tasks; ++index)
       span = std::max(span, scratch.chosen[static_cast<std::size_t>(index)].size() * kPageKeys);
   }
-  const auto wanted = static_cast<std::uint64_t>(base_tasks >= kEnoughTasks ? 1 : kWantedTasks / base_tasks);
+  std::int64_t wanted = 1;
+  if (base_tasks < kEnoughTasks)
+    for (wanted = kWantedTasks / base_tasks; wanted * base_tasks % kEvenTasks != 0;) ++wanted;
+  const auto parts = static_cast<std::uint64_t>(wanted);
   const std::uint64_t split_keys =
-      std::max(kLeastSplitKeys, ((span + wanted - 1) / wanted + kTileKeys - 1) / kTileKeys * kTileKeys);
+      std::max(kLeastSplitKeys, ((span + parts - 1) / parts + kTileKeys - 1) / kTileKeys * kTileKeys);
   const std::int64_t splits =
       wanted == 1 ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>((span + split_keys - 1) / split_keys));
   const std::size_t output_size = static_cast<std::size_t>(r.tokens) * r.shape.heads * r.shape.head_dim;
@@ -369,7 +372,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
       tile.globals = nullptr;  // the first split takes them
     ReadNext next;
-    if (const std::int64_t after = index + thread_count(); splits > 1 && after < tasks) {  // threads take turns, mostly
+    if (const std::int64_t after = index + thread_count(); tiles == 1 && after < tasks) {  // threads take turns, mostly
       const Tile<Element> other = tile_of(after / splits);
       next = {steps_of(other, after).next(), other.kv_head};
     }
