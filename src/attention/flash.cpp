@@ -195,15 +195,11 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     Panels<std::uint16_t> panels;
     panels.count = pages.count;
     const std::byte *keys_8[kTilePages], *values_8[kTilePages];
-    float* key_scales[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
     if (int8 || in_place)
       for (int i = 0; i < pages.count; ++i) {
         keys_8[i] = r.keys->page(pages.pages[i]) + head_offset;
         values_8[i] = keys_8[i] + layout.key_bytes();
-        key_scales[i] = memory.key_scales + static_cast<std::size_t>(i) * (layout.head_dim / 32) * kPageKeys;
-        kernels::kernels().dequantize_row(DType::f16, keys_8[i] + kPageKeys * layout.head_dim,
-                                          layout.head_dim / 32 * kPageKeys, key_scales[i]);
       }
     else
       load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
@@ -222,7 +218,6 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     step.query_scales = memory.query_scales;
     step.query_offsets = memory.query_offsets;
     step.keys_8 = keys_8;
-    step.key_scales = key_scales;
     step.values_8 = values_8;
     step.keys_ahead = keys_ahead;
     step.values_ahead = values_ahead;

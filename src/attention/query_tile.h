@@ -55,7 +55,6 @@ struct TileMemory {
   std::int8_t* queries_8;       // [rows][head_dim]
   float* query_scales;          // [rows]
   std::int32_t* query_offsets;  // [rows][head_dim / 32]
-  float* key_scales;            // [kTilePages][head_dim / 32][64]
 
   static std::size_t carve(std::byte* from, const KvLayout& layout, int rows, TileMemory* memory) {
     std::size_t at = 0;
@@ -78,7 +77,6 @@ struct TileMemory {
     take(memory->queries_8, n * layout.head_dim);
     take(memory->query_scales, n);
     take(memory->query_offsets, n * (layout.head_dim / 32));
-    take(memory->key_scales, kTilePages * (layout.head_dim / 32) * kPageKeys);
     return at;
   }
 };

@@ -64,14 +64,13 @@ struct AttentionStep {
   int dims;                          ///< even
   int pages;                         ///< 1 … kStepPages
   const std::uint16_t* const* keys;  ///< [pages] panels of [dims / 2][64][2]
-  /// int8: scores are query_scales[row] · Σ_block key_scales[block][key] · (Σ codes of both + query_offsets[row,
+  /// int8: scores are query_scales[row] · Σ_block (scale of the key's block) · (Σ codes of both + query_offsets[row,
   /// block]) over blocks of 32 dimensions. `queries` and `keys` are not read then.
   const std::int8_t* queries_8 = nullptr;       ///< [rows, dims]
   const float* query_scales = nullptr;          ///< [rows]
   const std::int32_t* query_offsets = nullptr;  ///< [rows, dims / 32] −128 · Σ queries_8
-  const std::byte* const* keys_8 = nullptr;     ///< [pages] [dims / 4][64][4] of code + 128
-  const float* const* key_scales = nullptr;     ///< [pages] [dims / 32][64]
-  /// q8: `queries`, and keys_8 and key_scales as above; values as q8_0 pages hold them, `values` is not read. Queries
+  const std::byte* const* keys_8 = nullptr;  ///< [pages] [dims / 4][64][4] of code + 128, fp16 scales [dims / 32][64]
+  /// q8: `queries`, and keys_8 as above; values as q8_0 pages hold them, `values` is not read. Queries
   /// and probabilities may be rounded to 16 bits, each 32 dimensions or page by their largest.
   const std::byte* const* values_8 = nullptr;  ///< [pages] value_panels panels as unpack_q8_values takes them
   const std::uint16_t* const* values;          ///< [pages] value_panels consecutive panels of [32][64][2]

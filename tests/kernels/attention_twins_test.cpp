@@ -65,6 +65,12 @@ struct StepCase {
   bool int8 = false, q8 = false;
 };
 
+void put_half(std::vector<std::byte>& bytes, float value) {
+  const std::uint16_t bits = f32_to_f16(value);
+  bytes.push_back(static_cast<std::byte>(bits & 255));
+  bytes.push_back(static_cast<std::byte>(bits >> 8));
+}
+
 StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
   constexpr int steps = 3, pages = kStepPages;
   constexpr std::size_t panel = 64 * 64;
@@ -96,28 +102,22 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
   for (int step = 0; step < steps; ++step) {
     const int count = step == 1 ? pages - 1 : pages;
     std::vector<std::vector<std::byte>> codes(pages);
-    std::vector<std::vector<float>> scales(pages);
     const std::byte* code_pointers[pages];
-    const float* scale_pointers[pages];
     std::vector<std::vector<std::byte>> value_codes(pages);
     const std::byte* value_code_pointers[pages];
     for (std::size_t page = 0; c.q8 && page < pages; ++page) {
       for (std::size_t i = 0; i < panels; ++i) {
         for (std::size_t code = 0; code < panel; ++code)
           value_codes[page].push_back(static_cast<std::byte>(rng.next() % 255 + 129));
-        for (std::size_t scale = 0; scale < 128; ++scale) {
-          const std::uint16_t bits = f32_to_f16(static_cast<float>(rng.uniform()) / 70.0f);
-          value_codes[page].push_back(static_cast<std::byte>(bits & 255));
-          value_codes[page].push_back(static_cast<std::byte>(bits >> 8));
-        }
+        for (std::size_t scale = 0; scale < 128; ++scale)
+          put_half(value_codes[page], static_cast<float>(rng.uniform()) / 70.0f);
       }
       value_code_pointers[page] = value_codes[page].data();
     }
     for (std::size_t page = 0; (c.int8 || c.q8) && page < pages; ++page) {
       for (std::size_t i = 0; i < dims * 64; ++i) codes[page].push_back(static_cast<std::byte>(1 + rng.next() % 255));
-      for (std::size_t i = 0; i < blocks * 64; ++i) scales[page].push_back(static_cast<float>(rng.uniform()) / 70.0f);
+      for (std::size_t i = 0; i < blocks * 64; ++i) put_half(codes[page], static_cast<float>(rng.uniform()) / 70.0f);
       code_pointers[page] = codes[page].data();
-      scale_pointers[page] = scales[page].data();
     }
     std::vector<Offset<std::uint16_t>> keys, values;
     std::vector<std::uint64_t> words(rows * pages);
@@ -159,7 +159,6 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
             .query_scales = query_scales.data(),
             .query_offsets = offsets.data(),
             .keys_8 = code_pointers,
-            .key_scales = scale_pointers,
             .values_8 = value_code_pointers,
             .values = value_pointers,
             .value_panels = static_cast<int>(panels),

@@ -17,6 +17,12 @@ float score_bf16(const AttentionStep& s, int page, std::size_t row, std::size_t 
   return score;
 }
 
+float key_scale(const AttentionStep& s, int page, std::size_t block, std::size_t key) {
+  std::uint16_t scale;
+  std::memcpy(&scale, s.keys_8[page] + (static_cast<std::size_t>(s.dims) + block * 2) * 64 + key * 2, 2);
+  return f16_to_f32(scale);
+}
+
 float score_int8(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
   const auto dims = static_cast<std::size_t>(s.dims);
   float score = 0.0f;
@@ -25,7 +31,7 @@ float score_int8(const AttentionStep& s, int page, std::size_t row, std::size_t 
     for (std::size_t dim = block * 32; dim < block * 32 + 32; ++dim)
       sum += static_cast<std::int32_t>(s.keys_8[page][(dim / 4 * 64 + key) * 4 + dim % 4]) *
              static_cast<std::int32_t>(s.queries_8[row * dims + dim]);
-    score += static_cast<float>(sum) * s.key_scales[page][block * 64 + key];
+    score += static_cast<float>(sum) * key_scale(s, page, block, key);
   }
   return score * s.query_scales[row];
 }
@@ -36,7 +42,7 @@ float score_q8(const AttentionStep& s, int page, std::size_t row, std::size_t ke
   for (std::size_t dim = 0; dim < dims; ++dim)
     score += bf16_to_f32(s.queries[row * dims + dim]) *
              static_cast<float>(static_cast<int>(s.keys_8[page][(dim / 4 * 64 + key) * 4 + dim % 4]) - 128) *
-             s.key_scales[page][dim / 32 * 64 + key];
+             key_scale(s, page, dim / 32, key);
   return score;
 }
 

@@ -163,6 +163,10 @@ TOME_INLINE void dot_u8s8(__m512i& total, __m512i unsigned_codes, __m512i signed
   __asm__("vpdpbusd %2, %1, %0" : "+v"(total) : "v"(unsigned_codes), "v"(signed_codes));
 }
 
+TOME_INLINE __m512 sixteen_halves(const std::byte* from) {
+  return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
+}
+
 /// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
 /// whole row in registers.
 template <int rows, ScoreForm form>
@@ -199,10 +203,10 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
         for (int v = 0; v < 4; ++v) dot_u8s8(codes[r][v], columns[v], broadcast);
       }
     }
-    const float* key_scales = s.key_scales[page] + block * kPanelColumns;
+    const std::byte* key_scales = s.keys_8[page] + (s.dims + block * 2) * kPanelColumns;
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
-      const __m512 scale = _mm512_loadu_ps(key_scales + v * 16);
+      const __m512 scale = sixteen_halves(key_scales + v * 32);
 #pragma GCC unroll 3
       for (int r = 0; r < rows; ++r) sums[r][v] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes[r][v]), scale, sums[r][v]);
     }

@@ -5,13 +5,14 @@
 /// scores[r][0 … 16) = Σ_block scale · Σ queries · (code − 128) − reference[r] for 16 keys.
 template <int rows, bool fetches>
 TOME_ALONE void q8_score_columns(const float* queries, std::size_t stride, int blocks, const std::byte* codes,
-                                 const float* scales, const std::byte* ahead, const float* reference, float* scores) {
+                                 const std::byte* scales, const std::byte* ahead, const float* reference,
+                                 float* scores) {
   for (int r = 0; r < rows; ++r)
     for (int v = 0; v < 2; ++v)
       store_register(scores + static_cast<std::size_t>(r) * kStepKeys + v * 8, all_of(-reference[r]));
   const __m256i sign = _mm256_set1_epi8(static_cast<char>(0x80));
 #pragma GCC unroll 1
-  for (int block = 0; block < blocks; ++block, scales += kPanelColumns) {
+  for (int block = 0; block < blocks; ++block, scales += kPanelColumns * 2) {
     __m256 total[rows][2];
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) total[r][0] = total[r][1] = _mm256_setzero_ps();
@@ -32,7 +33,7 @@ TOME_ALONE void q8_score_columns(const float* queries, std::size_t stride, int b
         multiply_add_rows<rows, 2>(total, queries + dim, stride, columns);
       }
     }
-    const __m256 low = load_register(scales), high = load_register(scales + 8);
+    const __m256 low = _mm256_cvtph_ps(bytes16(scales)), high = _mm256_cvtph_ps(bytes16(scales + 16));
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
       float* to = scores + static_cast<std::size_t>(r) * kStepKeys;
@@ -45,11 +46,11 @@ TOME_ALONE void q8_score_columns(const float* queries, std::size_t stride, int b
 template <int rows>
 TOME_INLINE void q8_scores(const AttentionStep& s, const float* queries, std::size_t stride, int page,
                            const std::byte* ahead, const float* reference, float* scores) {
-  q8_score_columns<rows, true>(queries, stride, s.dims / 32, s.keys_8[page], s.key_scales[page], ahead, reference,
-                               scores);
+  const std::byte* scales = s.keys_8[page] + s.dims * kPanelColumns;
+  q8_score_columns<rows, true>(queries, stride, s.dims / 32, s.keys_8[page], scales, ahead, reference, scores);
   for (int column = 16; column < kPanelColumns; column += 16)
-    q8_score_columns<rows, false>(queries, stride, s.dims / 32, s.keys_8[page] + column * 4,
-                                  s.key_scales[page] + column, nullptr, reference, scores + column);
+    q8_score_columns<rows, false>(queries, stride, s.dims / 32, s.keys_8[page] + column * 4, scales + column * 2,
+                                  nullptr, reference, scores + column);
 }
 
 constexpr std::size_t kQ8PanelCodes = static_cast<std::size_t>(kPanelColumns) * kPanelColumns;

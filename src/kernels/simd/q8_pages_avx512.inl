@@ -56,12 +56,12 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
     const std::byte* keys = s.keys_8[page] + half * 128;
     const std::byte* keys_later = later + half * 128;
     const std::byte* scales_later = later + static_cast<std::size_t>(s.dims) * kPanelColumns + half * 64;
-    const float* key_scales = s.key_scales[page] + half * 32;
+    const std::byte* key_scales = s.keys_8[page] + s.dims * kPanelColumns + half * 64;
     __m512 sums[rows][2];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; ++r) sums[r][0] = sums[r][1] = _mm512_set1_ps(-reference[first + r]);
 #pragma GCC unroll 1
-    for (int block = 0; block < blocks; ++block, key_scales += kPanelColumns) {
+    for (int block = 0; block < blocks; ++block, key_scales += kPanelColumns * 2) {
       __m512i high[rows][2], low[rows][2];
 #pragma GCC unroll 4
       for (int r = 0; r < rows; ++r) {
@@ -89,7 +89,7 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
       }
 #pragma GCC unroll 2
       for (int v = 0; v < 2; ++v) {
-        const __m512 scale = _mm512_loadu_ps(key_scales + v * 16);
+        const __m512 scale = sixteen_halves(key_scales + v * 32);
 #pragma GCC unroll 4
         for (int r = 0; r < rows; ++r) {
           const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high[r][v], 8), low[r][v]));
@@ -203,11 +203,8 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
       const std::byte *codes = s.values_8[page] + offset, *later = ahead.values_after(page, s.values_8[page]) + offset;
       for (int key = 0; key < kPanelColumns; key += 16) {
         ask_for_line(later + kQ8PanelCodes + static_cast<std::size_t>(key) * 4);
-        const auto halves = [&](int at) {
-          return _mm512_cvtph_ps(_mm256_loadu_si256(
-              reinterpret_cast<const __m256i*>(codes + kQ8PanelCodes + static_cast<std::size_t>(key * 2 + at) * 2)));
-        };
-        const __m512 low = halves(0), high = halves(16);
+        const std::byte* of_keys = codes + kQ8PanelCodes + static_cast<std::size_t>(key) * 4;
+        const __m512 low = sixteen_halves(of_keys), high = sixteen_halves(of_keys + 32);
         _mm512_store_ps(scales[0] + key, _mm512_permutex2var_ps(low, even, high));
         _mm512_store_ps(scales[1] + key, _mm512_permutex2var_ps(low, odd, high));
       }
