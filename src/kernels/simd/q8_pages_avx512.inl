@@ -113,31 +113,56 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
 constexpr std::size_t kQ8PanelCodes = static_cast<std::size_t>(kPanelColumns) * kPanelColumns;
 constexpr std::size_t kQ8PanelBytes = kQ8PanelCodes + kPanelColumns * 4;  ///< with scales
 
-/// Probabilities of a page times the scales of its values, as (256 · high + low) · scale.
+/// A page's probabilities in fp32, and the largest of each row.
+template <int rows>
+struct Q8Probabilities {
+  alignas(64) float of_keys[rows][kPanelColumns];
+  float largest[rows];
+
+  explicit Q8Probabilities(const std::uint16_t* probabilities) {
+    for (int r = 0; r < rows; ++r, probabilities += kStepStride) {
+      __m512 p[4];
+      for (int v = 0; v < 4; ++v) {
+        const __m512i half =
+            _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(probabilities + v * 16)));
+        p[v] = _mm512_castsi512_ps(_mm512_slli_epi32(half, 16));
+        _mm512_store_ps(of_keys[r] + v * 16, p[v]);
+      }
+      largest[r] = max_lanes((f32x16)_mm512_max_ps(_mm512_max_ps(p[0], p[1]), _mm512_max_ps(p[2], p[3])));
+    }
+  }
+};
+
+/// The scales of 32 dimensions of a page's values, and the largest.
+struct Q8ValueScales {
+  __m512 of_keys[4];
+  float largest;
+};
+
+/// Probabilities times the scales of their values, as (256 · high + low) · scale. The largest of both bound them.
 template <int rows>
 struct Q8Weights {
   alignas(64) std::uint8_t high[rows][kPanelColumns];
   alignas(64) std::uint8_t low[rows][kPanelColumns];
   float scales[rows];
 
-  Q8Weights(const std::uint16_t* probabilities, const float* value_scales) {
-    for (int r = 0; r < rows; ++r, probabilities += kStepStride) {
-      __m512 weights[4];
-      for (int v = 0; v < 4; ++v)
-        weights[v] = _mm512_mul_ps(
-            _mm512_castsi512_ps(_mm512_slli_epi32(
-                _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(probabilities + v * 16))),
-                16)),
-            _mm512_load_ps(value_scales + v * 16));
-      const float largest = max_lanes(
-          (f32x16)_mm512_max_ps(_mm512_max_ps(weights[0], weights[1]), _mm512_max_ps(weights[2], weights[3])));
+  Q8Weights(const Q8Probabilities<rows>& probabilities, const Q8ValueScales& values) {
+    // Packing works in quarters: the quarters of four registers lie side by side.
+    const __m512i order = _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0);
+    const __m512i bytes = _mm512_set1_epi16(255);
+    for (int r = 0; r < rows; ++r) {
+      const float largest = probabilities.largest[r] * values.largest;
       scales[r] = largest / 65535.0f;
       const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? 65535.0f / largest : 0.0f);
-      for (int v = 0; v < 4; ++v) {
-        const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(weights[v], inverse));
-        _mm_store_si128(reinterpret_cast<__m128i*>(high[r] + v * 16), _mm512_cvtepi32_epi8(_mm512_srli_epi32(code, 8)));
-        _mm_store_si128(reinterpret_cast<__m128i*>(low[r] + v * 16), _mm512_cvtepi32_epi8(code));
-      }
+      __m512i codes[4];
+      for (int v = 0; v < 4; ++v)
+        codes[v] = _mm512_cvtps_epi32(_mm512_mul_ps(
+            _mm512_mul_ps(_mm512_load_ps(probabilities.of_keys[r] + v * 16), values.of_keys[v]), inverse));
+      const __m512i first = _mm512_packus_epi32(codes[0], codes[1]), second = _mm512_packus_epi32(codes[2], codes[3]);
+      const __m512i upper = _mm512_packus_epi16(_mm512_srli_epi16(first, 8), _mm512_srli_epi16(second, 8)),
+                    lower = _mm512_packus_epi16(_mm512_and_si512(first, bytes), _mm512_and_si512(second, bytes));
+      _mm512_store_si512(high[r], _mm512_permutexvar_epi32(order, upper));
+      _mm512_store_si512(low[r], _mm512_permutexvar_epi32(order, lower));
     }
   }
 };
@@ -196,24 +221,29 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0),
                 odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
-  alignas(64) float scales[2][kPanelColumns];  // [half][key]
-  for (int page = first; page < last; ++page)
+  for (int page = first; page < last; ++page) {
+    const Q8Probabilities<rows> page_probabilities(probabilities + page * kPanelColumns);
     for (int panel = 0; panel < s.value_panels; ++panel) {
       const std::size_t offset = static_cast<std::size_t>(panel) * kQ8PanelBytes;
       const std::byte *codes = s.values_8[page] + offset, *later = ahead.values_after(page, s.values_8[page]) + offset;
-      for (int key = 0; key < kPanelColumns; key += 16) {
-        ask_for_line(later + kQ8PanelCodes + static_cast<std::size_t>(key) * 4);
-        const std::byte* of_keys = codes + kQ8PanelCodes + static_cast<std::size_t>(key) * 4;
-        const __m512 low = sixteen_halves(of_keys), high = sixteen_halves(of_keys + 32);
-        _mm512_store_ps(scales[0] + key, _mm512_permutex2var_ps(low, even, high));
-        _mm512_store_ps(scales[1] + key, _mm512_permutex2var_ps(low, odd, high));
+      Q8ValueScales scales[2];
+      for (int v = 0; v < 4; ++v) {
+        const std::size_t at = kQ8PanelCodes + static_cast<std::size_t>(v) * 64;
+        ask_for_line(later + at);
+        const __m512 low = sixteen_halves(codes + at), high = sixteen_halves(codes + at + 32);
+        scales[0].of_keys[v] = _mm512_permutex2var_ps(low, even, high);
+        scales[1].of_keys[v] = _mm512_permutex2var_ps(low, odd, high);
       }
       for (int half = 0; half < 2; ++half) {
-        const Q8Weights<rows> weights(probabilities + page * kPanelColumns, scales[half]);
+        const __m512* of_keys = scales[half].of_keys;
+        scales[half].largest = max_lanes(
+            (f32x16)_mm512_max_ps(_mm512_max_ps(of_keys[0], of_keys[1]), _mm512_max_ps(of_keys[2], of_keys[3])));
+        const Q8Weights<rows> weights(page_probabilities, scales[half]);
         float* output = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + half * 32;
         q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, later + half * 64, output, columns);
         if constexpr (rows > 4)
           q8_output_columns<rows - 3>(weights, 3, codes + half * 64, later + half * 64, output, columns);
       }
     }
+  }
 }
