@@ -54,7 +54,7 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
   const int blocks = s.dims / 32;
   for (int half = 0; half < 2; ++half) {
     const std::byte* keys = s.keys_8[page] + half * 128;
-    const std::byte* keys_later = later + half * 128;
+    const std::byte* keys_later = later + half * s.dims * kPanelColumns / 2;  // one after the other, as memory likes it
     const std::byte* scales_later = later + static_cast<std::size_t>(s.dims) * kPanelColumns + half * 64;
     const std::byte* key_scales = s.keys_8[page] + s.dims * kPanelColumns + half * 64;
     __m512 sums[rows][2];
@@ -75,7 +75,7 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
         const __m512i columns[2] = {_mm512_loadu_si512(keys), _mm512_loadu_si512(keys + 64)};
         ask_for_line(keys_later);
         ask_for_line(keys_later + 64);
-        keys_later += 4 * kPanelColumns;
+        keys_later += 128;
 #pragma GCC unroll 4
         for (int r = 0; r < rows; ++r) {
           const __m512i upper = four_bytes(queries.high[first + r] + dim),
@@ -188,10 +188,10 @@ TOME_ALONE void q8_output_columns(const Q8Weights<all_rows>& weights, int first,
 #pragma GCC unroll 4
   for (int r = 0; r < rows; ++r) high[r][0] = high[r][1] = low[r][0] = low[r][1] = _mm512_setzero_si512();
 #pragma GCC unroll 1
-  for (int key = 0; key < kPanelColumns; key += 4, codes += 256, later += 256) {
+  for (int key = 0; key < kPanelColumns; key += 4, codes += 256, later += 128) {
     const __m512i pairs[2] = {_mm512_loadu_si512(codes), _mm512_loadu_si512(codes + 128)};
     ask_for_line(later);
-    ask_for_line(later + 128);
+    ask_for_line(later + 64);
     const __m512i values[2] = {_mm512_permutex2var_epi8(pairs[0], order[0], pairs[1]),
                                _mm512_permutex2var_epi8(pairs[0], order[1], pairs[1])};
 #pragma GCC unroll 4
@@ -240,9 +240,9 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
             (f32x16)_mm512_max_ps(_mm512_max_ps(of_keys[0], of_keys[1]), _mm512_max_ps(of_keys[2], of_keys[3])));
         const Q8Weights<rows> weights(page_probabilities, scales[half]);
         float* output = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + half * 32;
-        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, later + half * 64, output, columns);
+        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, later + half * 2048, output, columns);
         if constexpr (rows > 4)
-          q8_output_columns<rows - 3>(weights, 3, codes + half * 64, later + half * 64, output, columns);
+          q8_output_columns<rows - 3>(weights, 3, codes + half * 64, later + half * 2048, output, columns);
       }
     }
   }
