@@ -7,8 +7,9 @@ namespace tome {
 std::optional<std::string> decode_base64(std::string_view text) {
   if (text.size() % 4 != 0 || text.size() > (std::size_t{1} << 30)) return std::nullopt;
   if (text.empty()) return std::string();
-  // OpenSSL takes white space at either end.
-  if (text.find_first_of(" \t\r\n") != std::string_view::npos) return std::nullopt;
+  // OpenSSL takes more at either end.
+  constexpr std::string_view alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=";
+  if (text.find_first_not_of(alphabet) != std::string_view::npos) return std::nullopt;
   std::string bytes(text.size() / 4 * 3, '\0');
   const int count = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
                                     reinterpret_cast<const unsigned char*>(text.data()), static_cast<int>(text.size()));

@@ -146,6 +146,7 @@ Status open_workplace(const ExtendFlags& flags, const ExtendPlan& plan, Workplac
   TOME_ASSIGN(place.weights, TrainingWeights::load(place.file));
   if (flags.steps != 0) choose_trainable(flags, *place.weights);
   place.weights->freeze_matrices(flags.precision == "bf16", flags.steps == 0 ? Gradients::none : Gradients::through);
+  tensor_memory().release_free();  // the matrices as they were
   std::error_code error;
   std::filesystem::create_directories(flags.out, error);
   if (error) return fail(ErrorKind::io, "--out {}: {}", flags.out, error.message());
@@ -235,6 +236,7 @@ Status search(const ExtendFlags& flags, cli::ProgressStyle style, const Workplac
   TOME_ASSIGN(plan, plan_extension(flags, place.file->config, divisors));
   plan.trainer.steps = steps;
   graph.set_positions(plan.full);
+  tensor_memory().release_free();  // what follows may ask how much memory is at hand
   return {};
 }
 
@@ -256,6 +258,7 @@ Result<bool> measured_before(const ExtendFlags& flags, const ExtendPlan& plan, c
         "--eval-data)");
     return false;
   }
+  tensor_memory().release_free();
   TOME_TRY(measure(flags, plan, When::before));
   return true;
 }
@@ -281,7 +284,7 @@ Status train_and_measure(const ExtendFlags& flags, cli::ProgressStyle style, Wor
   TOME_ASSIGN(const bool measured, measured_before(flags, plan, place));
   const auto start = Clock::now();
   const auto tokens = train(trainer, flags, plan.trainer.steps, cli::make_progress(style, "steps"));
-  tensor_memory().release_free();  // what follows asks how much memory is at hand
+  tensor_memory().release_free();
   // Ctrl-C leaves a usable adapter too.
   if (trainer.steps_done() > 0) TOME_TRY(save_adapter(flags.out, *place.weights, flags, plan));
   if (!tokens) return tl::unexpected(tokens.error());

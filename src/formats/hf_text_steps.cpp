@@ -18,8 +18,10 @@ constexpr std::string_view qwen2_pattern =
 /// What the steps amount to.
 struct Steps {
   bool byte_level = false, byte_level_splits = false, digits = false;
-  bool replaces_spaces = false, space_prefix = false, nfc = false, prepends = false;
+  bool replaces_spaces = false, space_prefix = false, nfc = false;
+  bool rewrites_spaces = false;  // a normalizer does, not the pre-tokenizer
   std::string pattern;
+  bool metaspace = false, prefixes_first_alone = false;
   bool splits_at_spaces = false, strips_left = false, strips_right = false, joins_spaces = false;
   std::string character_map;
 };
@@ -65,7 +67,7 @@ Status replace_step(const JsonFields& step, Steps& steps) {
   TOME_ASSIGN(const auto regex, pattern->text("Regex"));
   TOME_ASSIGN(const auto to, step.text("content"));
   if (from == " " && to == metaspace)
-    steps.replaces_spaces = true;
+    steps.replaces_spaces = steps.rewrites_spaces = true;
   else if (!from && regex == " {2,}" && (to == metaspace || to == " "))  // " " becomes U+2581 later
     steps.joins_spaces = true;
   else
@@ -82,7 +84,7 @@ Status normalizer_step(const JsonFields& step, Steps& steps) {
   if (*type == "Prepend") {
     TOME_ASSIGN(const auto text, step.text("prepend"));
     if (text != metaspace) return unknown(step, "Prepend of " + text.value_or("nothing"), "Prepend of U+2581");
-    steps.space_prefix = steps.prepends = true;
+    steps.space_prefix = steps.rewrites_spaces = true;
     return {};
   }
   if (*type == "Replace") return replace_step(step, steps);
@@ -101,8 +103,8 @@ Status normalizer_step(const JsonFields& step, Steps& steps) {
     TOME_ASSIGN(const auto left, step.boolean("strip_left"));
     TOME_ASSIGN(const auto right, step.boolean("strip_right"));
     if (steps.joins_spaces) return unknown(step, "Strip behind a Replace", "Strip before it");
-    steps.strips_left = left.value_or(true);
-    steps.strips_right = right.value_or(true);
+    steps.strips_left = steps.strips_left || left.value_or(true);
+    steps.strips_right = steps.strips_right || right.value_or(true);
     return {};
   }
   return unknown(step, *type, "NFC, Prepend, Replace, Precompiled or Strip");
@@ -146,6 +148,11 @@ Status pre_tokenizer_step(const JsonFields& step, Steps& steps) {
     TOME_ASSIGN(const auto prefix, step.boolean("add_prefix_space"));
     TOME_ASSIGN(const auto split, step.boolean("split"));
     if (replacement != metaspace) return unknown(step, "Metaspace of another character", "Metaspace of U+2581");
+    if (steps.metaspace) return unknown(step, "Metaspace once more", "one Metaspace");
+    if (scheme && *scheme != "never" && *scheme != "always" && *scheme != "first")
+      return unknown(step, "Metaspace that prepends " + *scheme, "Metaspace that prepends always, first or never");
+    steps.metaspace = true;
+    steps.prefixes_first_alone = scheme == "first";
     steps.splits_at_spaces = split.value_or(true);
     steps.replaces_spaces = true;
     steps.space_prefix = scheme ? *scheme != "never" : prefix.value_or(true);
@@ -170,12 +177,12 @@ Result<PreTokenizer> byte_level_pre_tokenizer(const JsonFields& tokenizer, const
 
 /// Words of a Unigram model begin with U+2581; nothing else may split or rewrite them.
 Status unigram_steps(const JsonFields& tokenizer, Steps steps, TokenizerSpec& spec) {
-  if (!steps.splits_at_spaces || steps.nfc || steps.prepends || steps.byte_level || steps.digits ||
-      !steps.pattern.empty())
+  if (!steps.splits_at_spaces || steps.prefixes_first_alone || steps.nfc || steps.rewrites_spaces || steps.byte_level ||
+      steps.digits || !steps.pattern.empty())
     return fail(
         ErrorKind::unsupported,
-        "{}: Unigram, but not with a Metaspace that splits as its only pre-tokenizer and Precompiled, Strip and "
-        "Replace alone before it",
+        "{}: Unigram, but not with a Metaspace that splits and prepends always or never as its only pre-tokenizer, and "
+        "Precompiled, Strip and a Replace of several spaces alone before it",
         tokenizer.where());
   spec.kind = TokenizerKind::unigram;
   spec.pre = PreTokenizer::none;

@@ -305,7 +305,10 @@ class TokenizerReader {
     TOME_TRY(named_token(config, "eos_token", Missing::refuse, eos));
     // BigBird's are not what its post-processor puts around a text, which is what counts.
     if (!spec_.add_bos) spec_.bos = bos;
-    if (!spec_.add_eos) spec_.eos = eos;
+    if (!spec_.add_eos)
+      spec_.eos = eos;
+    else if (eos >= 0 && eos != spec_.eos)
+      spec_.end_tokens.push_back(eos);
     // Fine-tunes name padding tokens that have no embedding; nothing here pads.
     TOME_TRY(named_token(config, "pad_token", Missing::none, spec_.pad));
     if (spec_.unknown < 0) TOME_TRY(named_token(config, "unk_token", Missing::none, spec_.unknown));

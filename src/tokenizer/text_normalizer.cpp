@@ -44,6 +44,13 @@ bool rewrite_to_nfc(std::string_view fragment, std::string& to, OffsetMap& chang
 
 bool is_ascii(char byte) { return static_cast<unsigned char>(byte) < 0x80; }
 
+std::unique_ptr<icu::BreakIterator> grapheme_breaks() {
+  UErrorCode status = U_ZERO_ERROR;
+  std::unique_ptr<icu::BreakIterator> breaks(
+      icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), status));
+  return U_SUCCESS(status) ? std::move(breaks) : nullptr;
+}
+
 /// visit(begin, end) of each grapheme cluster. ICU is asked only where a character is not ASCII.
 template <class Visit>
 void for_each_grapheme(std::string_view text, const Visit& visit) {
@@ -59,8 +66,8 @@ void for_each_grapheme(std::string_view text, const Visit& visit) {
     std::size_t end = at + 1;
     while (end < text.size() && end - at < kLongest && !(is_ascii(text[end - 1]) && is_ascii(text[end]))) ++end;
     if (end < text.size() && text[end - 1] == '\r' && text[end] == '\n') --end;
-    UErrorCode status = U_ZERO_ERROR;
-    if (!breaks) breaks.reset(icu::BreakIterator::createCharacterInstance(icu::Locale::getRoot(), status));
+    if (!breaks) breaks = grapheme_breaks();
+    UErrorCode status = breaks ? U_ZERO_ERROR : U_MISSING_RESOURCE_ERROR;
     UText part = UTEXT_INITIALIZER;
     if (U_SUCCESS(status)) utext_openUTF8(&part, text.data() + at, static_cast<std::int64_t>(end - at), &status);
     if (U_SUCCESS(status)) breaks->setText(&part, status);
@@ -124,6 +131,9 @@ Result<TextNormalizer> TextNormalizer::create(const TokenizerSpec& spec) {
   normalizer.joins_spaces_ = spec.joins_spaces;
   if (!spec.character_map.empty()) {
     TOME_ASSIGN(normalizer.characters_, CharacterMap::create(spec.character_map));
+    if (grapheme_breaks() == nullptr)
+      return fail(ErrorKind::unsupported,
+                  "[tokenizer] the file maps characters, for which this machine's ICU lacks rules");
   }
   return normalizer;
 }

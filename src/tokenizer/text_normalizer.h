@@ -13,11 +13,11 @@ namespace tome {
 class TextNormalizer {
  public:
   TextNormalizer() = default;  ///< leaves everything as it is
-  /// Errors: format; unsupported where the file asks for NFC and this machine's ICU lacks it.
+  /// Errors: format; unsupported where the file asks for what this machine's ICU lacks.
   static Result<TextNormalizer> create(const TokenizerSpec& spec);
 
-  /// False, and nothing done, when the fragment (valid UTF-8) stays as it is. For unigram U+2581 has become a space
-  /// too.
+  /// False when the fragment (valid UTF-8) stays as it is: `to` and `changes` are not to be used then. For unigram
+  /// U+2581 has become a space too.
   bool rewrite(std::string_view fragment, std::string& to, OffsetMap& changes) const;
 
  private:

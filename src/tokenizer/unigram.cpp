@@ -9,7 +9,8 @@
 namespace tome {
 namespace {
 
-constexpr double kUnknownPenalty = 10.0;  ///< below the least likely piece, as in SentencePiece
+constexpr std::size_t kLongestPiece = 1024;  ///< bytes: from each place as many are looked up at most
+constexpr double kUnknownPenalty = 10.0;     ///< below the least likely piece, as in SentencePiece
 
 class Unigram : public FragmentEncoder {
  public:
@@ -20,7 +21,9 @@ class Unigram : public FragmentEncoder {
         unknown_score_(*std::min_element(spec.scores.begin(), spec.scores.end()) - kUnknownPenalty) {
     for (std::size_t index = 0; index < spec.tokens.size(); ++index) {
       const auto id = static_cast<std::int32_t>(index);
-      if (vocabulary.type(id) == TokenType::normal) add(vocabulary.raw(id), id);
+      // A space is U+2581 by now: no text has a piece with a real one.
+      if (vocabulary.type(id) == TokenType::normal && spec.tokens[index].find(' ') == std::string::npos)
+        add(vocabulary.raw(id), id);
     }
   }
 
@@ -122,6 +125,10 @@ Result<std::unique_ptr<FragmentEncoder>> make_unigram(const TokenizerSpec& spec,
   for (std::size_t id = 0; id < spec.scores.size(); ++id)
     if (!std::isfinite(spec.scores[id]))
       return fail(ErrorKind::format, "[tokenizer] token {} has the log-probability {}", id, spec.scores[id]);
+  for (std::size_t id = 0; id < spec.tokens.size(); ++id)
+    if (spec.tokens[id].size() > kLongestPiece)
+      return fail(ErrorKind::format, "[tokenizer] token {} has {} bytes, expected at most {}", id,
+                  spec.tokens[id].size(), kLongestPiece);
   return std::make_unique<Unigram>(spec, vocabulary);
 }
 

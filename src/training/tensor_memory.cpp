@@ -44,19 +44,34 @@ void* BlockPool::take(std::size_t bytes) {
   if (bytes > SIZE_MAX - kPage) throw std::bad_alloc();
   const std::size_t wanted = std::max(kPage, (bytes + kPage - 1) / kPage * kPage);
   const std::lock_guard lock(mutex_);
-  if (const auto found = free_.lower_bound(wanted); found != free_.end() && found->first - wanted <= wanted / 8) {
-    const auto [size, free] = *found;
-    used_.emplace(free.block, size);
-    free_.erase(found);
-    in_use_ += size;
+  std::pair<void* const, Block>* fitting = nullptr;
+  for (auto& block : blocks_) {
+    const std::size_t size = block.second.bytes;
+    if (!block.second.used && size >= wanted && size - wanted <= wanted / 8 &&
+        (fitting == nullptr || size < fitting->second.bytes))
+      fitting = &block;
+  }
+  if (fitting != nullptr) {
+    fitting->second.used = true;
+    in_use_ += fitting->second.bytes;
     most_in_use_ = std::max(most_in_use_, in_use_);
-    return free.block;
+    return fitting->first;
   }
   const std::size_t most = std::max(most_in_use_, in_use_ + wanted);
-  while (mapped_ + wanted > most && !free_.empty()) release_oldest();
-  void* block = ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  while (mapped_ + wanted > most && mapped_ > in_use_) release_oldest();
+  const auto map = [&] { return ::mmap(nullptr, wanted, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0); };
+  void* block = map();
+  if (block == MAP_FAILED) {
+    release_all();
+    block = map();
+  }
   if (block == MAP_FAILED) throw std::bad_alloc();
-  used_.emplace(block, wanted);
+  try {
+    blocks_.emplace(block, Block{wanted, true, 0});
+  } catch (...) {
+    ::munmap(block, wanted);
+    throw;
+  }
   in_use_ += wanted;
   mapped_ += wanted;
   most_in_use_ = most;
@@ -65,25 +80,30 @@ void* BlockPool::take(std::size_t bytes) {
 
 bool BlockPool::give_back(void* block) {
   const std::lock_guard lock(mutex_);
-  const auto found = used_.find(block);
-  if (found == used_.end()) return false;
-  in_use_ -= found->second;
-  free_.emplace(found->second, FreeBlock{block, freed_++});
-  used_.erase(found);
+  const auto found = blocks_.find(block);
+  if (found == blocks_.end() || !found->second.used) return false;
+  found->second.used = false;
+  found->second.freed = freed_++;
+  in_use_ -= found->second.bytes;
   return true;
 }
 
 void BlockPool::release_oldest() {
-  const auto oldest = std::min_element(free_.begin(), free_.end(),
-                                       [](const auto& a, const auto& b) { return a.second.freed < b.second.freed; });
-  ::munmap(oldest->second.block, oldest->first);
-  mapped_ -= oldest->first;
-  free_.erase(oldest);
+  const auto age = [](const auto& block) { return block.second.used ? SIZE_MAX : block.second.freed; };
+  const auto oldest =
+      std::min_element(blocks_.begin(), blocks_.end(), [&](const auto& a, const auto& b) { return age(a) < age(b); });
+  ::munmap(oldest->first, oldest->second.bytes);
+  mapped_ -= oldest->second.bytes;
+  blocks_.erase(oldest);
+}
+
+void BlockPool::release_all() {
+  while (mapped_ > in_use_) release_oldest();
 }
 
 void BlockPool::release_free() {
   const std::lock_guard lock(mutex_);
-  while (!free_.empty()) release_oldest();
+  release_all();
 }
 
 std::size_t BlockPool::in_use() const {

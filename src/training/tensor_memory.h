@@ -5,7 +5,6 @@
 // the system as soon as more would be mapped than was ever in use at once: so memory is what was in use at the
 // worst moment, and linear in a sample's length.
 #include <cstddef>
-#include <map>
 #include <mutex>
 #include <unordered_map>
 
@@ -21,7 +20,7 @@ class BlockPool {
 
   /// At least `bytes` bytes, undefined; at most an eighth more than asked for (and a page). Throws std::bad_alloc.
   void* take(std::size_t bytes);
-  /// False, and nothing done, for what is not a block in use.
+  /// False, and nothing done, for what is not a block in use. Allocates nothing: deleters call it.
   bool give_back(void* block);
   /// Free blocks go back to the system.
   void release_free();
@@ -31,15 +30,16 @@ class BlockPool {
   std::size_t mapped() const;       ///< bytes in use or free; never more than most_in_use()
 
  private:
-  struct FreeBlock {
-    void* block;
+  struct Block {
+    std::size_t bytes;
+    bool used;
     std::size_t freed;  ///< a running number
   };
   void release_oldest();
+  void release_all();
 
   mutable std::mutex mutex_;
-  std::unordered_map<void*, std::size_t> used_;  // bytes
-  std::multimap<std::size_t, FreeBlock> free_;   // by bytes
+  std::unordered_map<void*, Block> blocks_;  // some hundreds
   std::size_t in_use_ = 0, most_in_use_ = 0, mapped_ = 0, freed_ = 0;
 };
 

@@ -379,6 +379,18 @@ inline std::vector<ParserCase> tokenizer_cases() {
              [&](Json& t) { std::swap(normalizer(t, 1), normalizer(t, 2)); });
   add_scored("unigram_that_does_not_split", "Unigram, but not with a Metaspace that splits",
              [](Json& t) { t["pre_tokenizer"]["split"] = false; });
+  add_scored("unigram_that_prepends_first",
+             "Unigram, but not with a Metaspace that splits and prepends always or never",
+             [](Json& t) { t["pre_tokenizer"]["prepend_scheme"] = "first"; });
+  add_scored("metaspace_that_prepends_sometimes", "Metaspace that prepends sometimes",
+             [](Json& t) { t["pre_tokenizer"]["prepend_scheme"] = "sometimes"; });
+  add_scored("metaspace_twice", "Metaspace once more", [](Json& t) {
+    const Json one = t["pre_tokenizer"];
+    t["pre_tokenizer"] = {{"type", "Sequence"}, {"pretokenizers", Json::array({one, one})}};
+  });
+  add_scored("unigram_that_rewrites_single_spaces", "and a Replace of several spaces alone before it", [&](Json& t) {
+    normalizer(t, 2)["pattern"] = {{"String", " "}};
+  });
   add_scored("unigram_with_bytes", "'model.byte_fallback' is true, expected false for Unigram",
              [](Json& t) { t["model"]["byte_fallback"] = true; });
   add_scored("scored_vocabulary_missing", "'model.vocab' is missing", [](Json& t) { t["model"].erase("vocab"); });

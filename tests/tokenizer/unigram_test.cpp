@@ -150,7 +150,10 @@ TEST(CharacterMap, wrong_bytes_are_refused_or_map_nothing) {
     bytes[at] = static_cast<char>(bytes[at] ^ 0x7F);
     const auto map = CharacterMap::create(bytes);
     ASSERT_TRUE(map);
-    for (int byte = 0; byte < 256; ++byte) map->find(std::string(3, static_cast<char>(byte)));
+    for (int byte = 0; byte < 256; ++byte)
+      if (const auto found = map->find(std::string(3, static_cast<char>(byte)))) {
+        EXPECT_LE(found->size(), 1u);  // "a", or its end
+      }
   }
 }
 
@@ -169,11 +172,33 @@ TEST(Unigram, wrong_vocabularies_are_refused) {
   spec = pieces({{"a", -std::numeric_limits<double>::infinity()}});
   EXPECT_EQ(message(spec), "[tokenizer] token 3 has the log-probability -inf");
   spec = pieces({{"a", -1}});
+  spec.tokens.back() = std::string(1025, 'a');
+  EXPECT_EQ(message(spec), "[tokenizer] token 3 has 1025 bytes, expected at most 1024");
+  spec = pieces({{"a", -1}});
+  spec.character_map = charsmap({{'A', std::string(1025, 'a')}});
+  EXPECT_EQ(message(spec), "[tokenizer] precompiled_charsmap: a text of 1025 bytes, expected at most 1024");
   spec.character_map = "abc";
   EXPECT_NE(message(spec).find("precompiled_charsmap"), std::string::npos);
 }
 
-TEST(Unigram, a_word_of_a_megabyte_takes_time_in_proportion_to_its_length) {
+TEST(Unigram, a_piece_with_a_real_space_is_never_taken) {
+  const auto tokenizer = make(pieces({{" a", -1}, {"\u2581a", -4}, {"\u2581", -9}}));
+  EXPECT_EQ(tokenizer->encode(" a", AddSpecial::no, ParseSpecial::no), (Ids{4}));
+}
+
+// In quadratic time these two would take hours.
+TEST(Unigram, a_megabyte_of_accents_between_letters_is_read) {
+  TokenizerSpec spec = pieces({{"a", -1}, {"\u00e9", -1}, {"\u0301", -1}});
+  spec.character_map = charsmap({{'A', "a"}});
+  const auto tokenizer = make(spec);
+  std::string text, marks = "a";
+  for (int i = 0; i < 300'000; ++i) text += "A\u00e9";
+  for (int i = 0; i < 500'000; ++i) marks += "\u0301";
+  EXPECT_EQ(tokenizer->encode(text, AddSpecial::no, ParseSpecial::no).size(), 600'000u);
+  EXPECT_EQ(tokenizer->encode(marks, AddSpecial::no, ParseSpecial::no).size(), 500'001u);
+}
+
+TEST(Unigram, a_word_of_a_megabyte_is_read) {
   const auto tokenizer = make(pieces({{"a", -1}, {"aa", -1.5}, {"aaaa", -2.5}}));
   const auto ids = tokenizer->encode(std::string(std::size_t{1} << 20, 'a'), AddSpecial::no, ParseSpecial::no);
   EXPECT_EQ(ids, Ids(std::size_t{1} << 18, 5));
