@@ -2,13 +2,15 @@
 //   attention_bench [--benchmark_filter=…]
 // prefill/d:…/heads:…/kv:…/FORM/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on
 //                                   2·N²·heads·d. FORM: the KV type, or int8 (products of 8 bits on q8_0)
-// few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak)
+// few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak), where the
+//                                   bandwidth is measured between the runs of every row: it changes within a minute
 // pattern/NAME/keys/N               N tokens in chunks of 512 under a pattern (d 256, 4 query heads on 1: Gemma 3
 //                                   270M's); behind all runs the exponent of its time over N
 // Decode-like runs go round caches of at least 128 MB in all, so that no cache of the machine helps.
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <map>
@@ -109,16 +111,25 @@ void few(benchmark::State& state, Shape shape, Form form) {
     total += caches.back()->bytes();
   }
   Run run(shape, form.precision, queries);
-  std::size_t next = 0;
-  for (auto _ : state) run.attend(*caches[next++ % caches.size()], keys - static_cast<std::uint64_t>(queries), queries);
+  static const kernels::ReadBandwidth reading;
+  std::size_t next = 0, passes = 0;
+  double seconds_per_byte = 0;
+  for (auto _ : state) {
+    if (next % caches.size() == 0) seconds_per_byte += 1 / reading.measure(), ++passes;
+    const auto start = std::chrono::steady_clock::now();
+    run.attend(*caches[next++ % caches.size()], keys - static_cast<std::uint64_t>(queries), queries);
+    state.SetIterationTime(std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+  }
+  const double bandwidth = static_cast<double>(passes) / seconds_per_byte;
   const double bytes = static_cast<double>(caches[0]->bytes()) * static_cast<double>(state.iterations());
   const double flops = 4.0 * static_cast<double>(keys) * shape.heads * shape.head_dim * queries *
                        static_cast<double>(state.iterations());
   state.counters["GB/s"] = benchmark::Counter(bytes / 1e9, benchmark::Counter::kIsRate);
+  state.counters["limit_GB/s"] = bandwidth / 1e9;
   const double limit = peak().bf16 > 0 ? peak().bf16 : peak().f32;
   if (limit > 0)
     state.counters["of_roofline"] =
-        benchmark::Counter(std::max(bytes / peak().read, flops / limit), benchmark::Counter::kIsRate);
+        benchmark::Counter(std::max(bytes / bandwidth, flops / limit), benchmark::Counter::kIsRate);
 }
 
 void pattern(benchmark::State& state, const std::string& name) {
@@ -199,7 +210,7 @@ int main(int count, char** arguments) {
           ->Args({32768, 1})
           ->Args({32768, 16})
           ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
+          ->UseManualTime();
     }
   }
   for (const char* name : {"window:1024", "window:4096", "streaming:sinks=64,window=4096",

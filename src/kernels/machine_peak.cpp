@@ -4,7 +4,6 @@
 #include <atomic>
 #include <chrono>
 
-#include "base/huge_memory.h"
 #include "base/thread_pool.h"
 #include "kernels/kernel_table.h"
 
@@ -32,33 +31,37 @@ double best_rate(std::uint64_t (*burn)(std::uint64_t)) {
   return best;
 }
 
+constexpr std::size_t kReadBytes = std::size_t{256} << 20, kReadStep = std::size_t{1} << 20;
+
 }  // namespace
 
-double measure_read_bandwidth() {
-  constexpr std::size_t bytes = std::size_t{256} << 20, step = std::size_t{1} << 20;
-  const HugeBuffer buffer(bytes);
+ReadBandwidth::ReadBandwidth() : buffer_(kReadBytes) {
+  parallel_for(static_cast<std::int64_t>(kReadBytes / kReadStep), [&](std::int64_t index, int) {
+    std::fill_n(buffer_.data() + static_cast<std::size_t>(index) * kReadStep, kReadStep, std::byte{1});
+  });
+}
+
+double ReadBandwidth::measure() const {
   std::atomic<std::uint64_t> sum{0};
-  const auto read = [&] {
-    parallel_for(static_cast<std::int64_t>(bytes / step), [&](std::int64_t index, int) {
+  const double seconds = seconds_of([&] {
+    parallel_for(static_cast<std::int64_t>(kReadBytes / kReadStep), [&](std::int64_t index, int) {
       const auto* words =
-          reinterpret_cast<const std::uint64_t*>(buffer.data() + static_cast<std::size_t>(index) * step);
+          reinterpret_cast<const std::uint64_t*>(buffer_.data() + static_cast<std::size_t>(index) * kReadStep);
       std::uint64_t total[8] = {};
-      for (std::size_t i = 0; i < step / 8; i += 8)
+      for (std::size_t i = 0; i < kReadStep / 8; i += 8)
         for (std::size_t lane = 0; lane < 8; ++lane) total[lane] += words[i + lane];
       for (const std::uint64_t part : total) sum += part;
     });
-  };
-  parallel_for(static_cast<std::int64_t>(bytes / step), [&](std::int64_t index, int) {
-    std::fill_n(buffer.data() + static_cast<std::size_t>(index) * step, step, std::byte{1});
   });
-  double best = 0;
-  for (int run = 0; run < kRuns; ++run) best = std::max(best, static_cast<double>(bytes) / seconds_of(read));
-  return best;
+  return static_cast<double>(kReadBytes) / seconds;
 }
 
 MachinePeak measure_peak() {
   const KernelTable& table = kernels();
-  return {best_rate(table.burn_f32), best_rate(table.burn_bf16), best_rate(table.burn_int8), measure_read_bandwidth()};
+  MachinePeak peak{best_rate(table.burn_f32), best_rate(table.burn_bf16), best_rate(table.burn_int8)};
+  const ReadBandwidth reading;
+  for (int run = 0; run < kRuns; ++run) peak.read = std::max(peak.read, reading.measure());
+  return peak;
 }
 
 }  // namespace tome::kernels

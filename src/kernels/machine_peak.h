@@ -2,6 +2,8 @@
 // What this machine can do at most with the threads at hand: the yardstick that benchmarks print beside their figures.
 #include <cstdint>
 
+#include "base/huge_memory.h"
+
 namespace tome::kernels {
 
 /// Operations and bytes a second, all threads together, the best of a few short runs; 0: no such instruction.
@@ -12,7 +14,16 @@ struct MachinePeak {
 
 /// Takes about two seconds and 256 MiB.
 MachinePeak measure_peak();
-/// The read bandwidth alone.
-double measure_read_bandwidth();
+
+/// The read bandwidth alone, again and again: on a shared machine it changes within a minute, by half.
+class ReadBandwidth {
+ public:
+  ReadBandwidth();  ///< takes 256 MiB
+  /// Bytes a second of reading all of it once, with all threads: some milliseconds.
+  double measure() const;
+
+ private:
+  HugeBuffer buffer_;
+};
 
 }  // namespace tome::kernels
