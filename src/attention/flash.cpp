@@ -154,30 +154,6 @@ void spread_sums(int rows, TileMemory<float>& memory) {
 }
 void spread_sums(int, TileMemory<std::uint16_t>&) {}
 
-/// Each row of queries in 8 bits with a scale of its own, and what the keys' offset of 128 adds to its products.
-void quantize_queries(const KvLayout& layout, int rows, TileMemory<std::uint16_t>& memory) {
-  const std::size_t dims = layout.head_dim, blocks = dims / 32;
-  for (std::size_t row = 0; row < static_cast<std::size_t>(rows); ++row) {
-    const std::uint16_t* from = memory.queries + row * dims;
-    float largest = 0.0f;
-    for (std::size_t dim = 0; dim < dims; ++dim) {
-      const float size = std::fabs(bf16_to_f32(from[dim]));
-      if (!(size <= largest)) largest = size;  // what is not a number stays in the scale
-    }
-    const float scale = largest / 127.0f, inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
-    memory.query_scales[row] = scale;
-    for (std::size_t block = 0; block < blocks; ++block) {
-      std::int32_t sum = 0;
-      for (std::size_t dim = block * 32; dim < block * 32 + 32; ++dim) {
-        const auto code = static_cast<std::int32_t>(std::lrintf(bf16_to_f32(from[dim]) * inverse));
-        memory.queries_8[row * dims + dim] = static_cast<std::int8_t>(code);
-        sum += code;
-      }
-      memory.query_offsets[row * blocks + block] = -128 * sum;
-    }
-  }
-}
-
 /// All steps of a tile in bf16 (int8: scores from 8-bit products), each asking for the pages of the step after.
 void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext& next,
                 TileMemory<std::uint16_t>& memory) {
@@ -186,9 +162,17 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
   const bool int8 = r.precision == AttentionPrecision::int8;
   const bool in_place = !int8 && layout.type == DType::q8_0 && r.rotation.part == nullptr && tile.rows() <= kFewRows &&
                         kernels::kernels().attention_step_q8 != nullptr;
-  if (int8) quantize_queries(layout, tile.rows(), memory);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-  const std::size_t head_bytes = layout.key_bytes() + layout.value_bytes(), head_offset = head_bytes * tile.kv_head;
+  const bool as_stored = layout.type == DType::bf16 && r.rotation.part == nullptr;
+  const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
+  const std::size_t head_offset = head_bytes * tile.kv_head;
+  const kernels::KernelTable& table = kernels::kernels();
+  const auto take_step = int8       ? table.attention_step_int8
+                         : in_place ? table.attention_step_q8
+                                    : table.attention_step_bf16;
+  if (int8)
+    table.quantize_queries(memory.queries, tile.rows(), static_cast<int>(layout.head_dim), memory.queries_8,
+                           memory.query_scales, memory.query_offsets);
   PageRun pages = steps.next();
   while (pages.count > 0) {
     const PageRun after = steps.next();
@@ -196,22 +180,22 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     panels.count = pages.count;
     const std::byte *keys_8[kTilePages], *values_8[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
-    if (int8 || in_place)
-      for (int i = 0; i < pages.count; ++i) {
-        keys_8[i] = r.keys->page(pages.pages[i]) + head_offset;
-        values_8[i] = keys_8[i] + layout.key_bytes();
-      }
-    else
-      load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
-    if (!in_place) load_step_values(r, tile.kv_head, pages, memory, panels.values);
+    for (int i = 0; i < pages.count; ++i) {
+      keys_8[i] = r.keys->page(pages.pages[i]) + head_offset;
+      values_8[i] = keys_8[i] + key_bytes;
+      if (!as_stored) continue;
+      panels.keys[i] = reinterpret_cast<const std::uint16_t*>(keys_8[i]);
+      panels.values[i] = reinterpret_cast<const std::uint16_t*>(values_8[i]);
+    }
+    if (!as_stored && !in_place) {
+      if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
+      load_step_values(r, tile.kv_head, pages, memory, panels.values);
+    }
     find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
     const PageRun& ahead = after.count > 0 ? after : next.pages;
     for (int i = 0; i < ahead.count; ++i) {
       keys_ahead[i] = r.keys->page(ahead.pages[i]) + (after.count > 0 ? head_offset : head_bytes * next.kv_head);
-      // The panel that keys of 8 or 4 bits become, where they are unpacked, is about as long as keys and values were.
-      values_ahead[i] = (layout.type == DType::q8_0 && !in_place) || layout.type == DType::q4_0
-                            ? nullptr
-                            : keys_ahead[i] + layout.key_bytes();
+      values_ahead[i] = keys_ahead[i] + key_bytes;
     }
     kernels::AttentionStep step = step_of(tile, panels, memory);
     step.queries_8 = memory.queries_8;
@@ -222,12 +206,9 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     step.keys_ahead = keys_ahead;
     step.values_ahead = values_ahead;
     step.pages_ahead = ahead.count;
-    if (int8)
-      kernels::kernels().attention_step_int8(step);
-    else if (in_place)
-      kernels::kernels().attention_step_q8(step);
-    else
-      kernels::kernels().attention_step_bf16(step);
+    step.stored_keys = static_cast<int>(key_bytes);
+    step.stored_values = static_cast<int>(head_bytes - key_bytes);
+    take_step(step);
     pages = after;
   }
 }
@@ -264,11 +245,11 @@ void run_tile(const Tile<Element>& tile, const PageSteps& steps, const ReadNext&
   }
 }
 
-/// Tokens of a tile: kTileRows rows at most, in tiles of about one size whose number, times the KV heads, two or four
-/// threads share evenly (it must not depend on how many there are): 512 tokens of 4 heads a KV head are 12 tiles of 43
-/// and not ten of 48 and one of 32, of which one thread has six.
-int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads) {
-  const int most = std::max(1, kTileRows / group);
+/// Tokens of a tile of `most_rows` rows at most, in tiles of about one size whose number, times the KV heads, two or
+/// four threads share evenly (it must not depend on how many there are): 512 tokens of 4 heads a KV head are, of 192
+/// rows at most, 12 tiles of 43 and not ten of 48 and one of 32, of which one thread has six.
+int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads, int most_rows) {
+  const int most = std::max(1, most_rows / group);
   int tiles = (queries + most - 1) / most;
   if (tiles > 1)
     while (tiles * static_cast<int>(kv_heads) % kEvenTasks != 0) ++tiles;
@@ -280,7 +261,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
          const GlobalKeys<Element>* globals = nullptr) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
-  const int tile_tokens = balanced_tile_tokens(queries, group, r.shape.kv_heads);
+  const int tile_tokens =
+      balanced_tile_tokens(queries, group, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim));
   const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);

@@ -41,11 +41,8 @@ std::uint64_t VisibleKeys::bits(std::uint64_t query, std::uint64_t page) const {
 }
 
 TileCoverage VisibleKeys::coverage(std::uint64_t first_query, std::uint64_t last_query, std::uint64_t page) const {
-  const KeyInterval first = of(first_query), last = of(last_query);
-  const std::uint64_t first_key = page * 64, last_key = first_key + 63;
-  if (last_key < first.begin || first_key >= last.end) return TileCoverage::none;
-  if (pattern == nullptr)
-    return first_key >= last.begin && last_key < first.end ? TileCoverage::all : TileCoverage::some;
+  const TileCoverage coverage = page_coverage(of(first_query), of(last_query), page);
+  if (pattern == nullptr || coverage == TileCoverage::none) return coverage;
   if (!pattern->may_see(first_query, last_query, page)) return TileCoverage::none;
   std::uint64_t any = 0, every = ~std::uint64_t{0};
   for (std::uint64_t query = first_query; query <= last_query; ++query) {

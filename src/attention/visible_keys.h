@@ -16,6 +16,13 @@ struct KeyInterval {
 
 enum class TileCoverage { none, all, some };
 
+/// Of the 64 keys of a page, for queries of which the first and the last see these intervals.
+inline TileCoverage page_coverage(const KeyInterval& first, const KeyInterval& last, std::uint64_t page) {
+  const std::uint64_t first_key = page * 64, last_key = first_key + 63;
+  if (last_key < first.begin || first_key >= last.end) return TileCoverage::none;
+  return first_key >= last.begin && last_key < first.end ? TileCoverage::all : TileCoverage::some;
+}
+
 /// Causal visibility, optionally within a window (query − key < window; 0: none), optionally only a part's key range.
 struct VisibleKeys {
   std::uint64_t window = 0;

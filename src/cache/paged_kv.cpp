@@ -94,12 +94,6 @@ std::vector<std::uint64_t> PagedKv::kept_pages() const {
   return numbers;
 }
 
-const std::byte* PagedKv::page(std::uint64_t index) const {
-  if (index < sink_pages_.size()) return sink_pages_[index].read;
-  CHECK(index >= first_page_ && index - first_page_ < pages_.size());
-  return pages_[index - first_page_].read;
-}
-
 void PagedKv::adopt_from(std::uint64_t first) {
   CHECK(length_ == 0 && page_count() == 0);
   first_page_ = first;

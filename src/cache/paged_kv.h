@@ -8,6 +8,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/check.h"
 #include "cache/kv_page.h"
 
 namespace tome {
@@ -50,7 +51,11 @@ class PagedKv {
     return std::min((sinks_ + kPageKeys - 1) / kPageKeys, first);
   }
   /// Page number `index` (positions 64 · index …), which must be kept.
-  const std::byte* page(std::uint64_t index) const;
+  const std::byte* page(std::uint64_t index) const {
+    if (index < sink_pages_.size()) return sink_pages_[index].read;
+    CHECK(index >= first_page_ && index - first_page_ < pages_.size());
+    return pages_[index - first_page_].read;
+  }
   /// Of an empty cache whose pages will be adopted: the sink pages first, then those from number `first` on.
   void adopt_from(std::uint64_t first);
   /// Appends a page that lives elsewhere (a mapped snapshot); `owner` keeps it alive.

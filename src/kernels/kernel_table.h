@@ -76,11 +76,12 @@ struct AttentionStep {
   const std::uint16_t* const* values;          ///< [pages] value_panels consecutive panels of [32][64][2]
   int value_panels;                            ///< ⌈dims / 64⌉
   const std::uint64_t* const* visible;  ///< [pages] words [rows], bit k: the row sees key k; nullptr: all rows see all
-  /// [pages_ahead] what the next step will read, to be asked for while this one computes: as many bytes as a page's
-  /// panels have here. values_ahead[…] may be nullptr.
+  /// [pages_ahead] what the next step will read, to be asked for while this one computes: stored_keys and stored_values
+  /// bytes of each.
   const std::byte* const* keys_ahead = nullptr;
   const std::byte* const* values_ahead = nullptr;
   int pages_ahead = 0;
+  int stored_keys = 0, stored_values = 0;
   float* output;     ///< [rows, 64 · value_panels] accumulators
   float* reference;  ///< [rows], −inf before the first key
   float* sum;        ///< [rows, 16]; the lanes of a row add up to its sum
@@ -133,6 +134,10 @@ struct KernelTable {
   void (*softmax_tile_f32)(const SoftmaxTile&);
   void (*attention_step_bf16)(const AttentionStep&);
   void (*attention_step_int8)(const AttentionStep&);
+  /// bf16 [rows, dims] to what attention_step_int8 reads: a row by its largest; what is not a number stays in the
+  /// scale.
+  void (*quantize_queries)(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
+                           std::int32_t* offsets);
   /// For few rows; nullptr: unpacking the pages first is as fast.
   void (*attention_step_q8)(const AttentionStep&);
   /// 64 weight rows (fewer: the rest is zero) of `k` values, row stride `row_stride` bytes, to one panel.

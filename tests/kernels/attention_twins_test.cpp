@@ -148,7 +148,7 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
     const std::byte *keys_ahead[pages], *values_ahead[pages];
     for (int page = 0; page < count; ++page) {
       keys_ahead[page] = reinterpret_cast<const std::byte*>(key_pointers[page]);
-      values_ahead[page] = page % 2 == 0 ? nullptr : reinterpret_cast<const std::byte*>(value_pointers[page]);
+      values_ahead[page] = reinterpret_cast<const std::byte*>(value_pointers[page]);
     }
     kernel({.queries = queries.data(),
             .rows = c.rows,
@@ -166,6 +166,8 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
             .keys_ahead = keys_ahead,
             .values_ahead = values_ahead,
             .pages_ahead = count,
+            .stored_keys = c.dims * 128,
+            .stored_values = static_cast<int>(panels) * 64 * 128,
             .output = output.data(),
             .reference = reference.data(),
             .sum = sum.data()});
@@ -217,6 +219,35 @@ TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_
           }
         }
       }
+    }
+  }
+}
+
+TEST(AttentionTwins, queries_become_the_same_codes) {
+  Rng rng(22);
+  for (const int dims : {32, 64, 96, 256}) {
+    constexpr std::size_t rows = 5;
+    const auto width = static_cast<std::size_t>(dims), blocks = width / 32;
+    std::vector<std::uint16_t> queries(rows * width);
+    for (std::uint16_t& query : queries) query = f32_to_bf16(normal(rng));
+    std::fill_n(queries.begin() + static_cast<std::ptrdiff_t>(width), width, std::uint16_t{0});
+    queries[2 * width + 7] = 0x7fc0;
+    std::vector<std::int8_t> codes(rows * width), codes2(codes);
+    std::vector<float> scales(rows), scales2(rows);
+    std::vector<std::int32_t> offsets(rows * blocks), offsets2(offsets);
+    reference::quantize_queries(queries.data(), rows, dims, codes2.data(), scales2.data(), offsets2.data());
+    for (const Isa isa : sets()) {
+      kernel_table(isa).quantize_queries(queries.data(), rows, dims, codes.data(), scales.data(), offsets.data());
+      for (std::size_t row = 0; row < rows; ++row) {
+        if (row == 2) {  // its codes do not matter
+          EXPECT_TRUE(std::isnan(scales[row]) && std::isnan(scales2[row])) << isa_name(isa);
+          continue;
+        }
+        EXPECT_EQ(scales[row], scales2[row]) << isa_name(isa);
+        for (std::size_t i = row * width; i < (row + 1) * width; ++i) ASSERT_EQ(codes[i], codes2[i]) << isa_name(isa);
+        for (std::size_t i = row * blocks; i < (row + 1) * blocks; ++i) ASSERT_EQ(offsets[i], offsets2[i]);
+      }
+      EXPECT_EQ(scales[1], 0.0f);
     }
   }
 }

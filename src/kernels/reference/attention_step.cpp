@@ -98,6 +98,29 @@ void attention_step(const AttentionStep& s, const Score& score_of, const Value& 
 }  // namespace
 
 void attention_step_bf16(const AttentionStep& s) { attention_step(s, score_bf16, value_bf16); }
+void quantize_queries(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
+                      std::int32_t* offsets) {
+  for (int row = 0; row < rows; ++row, queries += dims, codes += dims) {
+    float largest = 0.0f;
+    for (int dim = 0; dim < dims; ++dim) {
+      const float size = std::fabs(bf16_to_f32(queries[dim]));
+      if (size > largest || std::isnan(size)) largest = size;
+      if (std::isnan(largest)) break;
+    }
+    scales[row] = largest / 127.0f;
+    const float inverse = largest > 0.0f ? 127.0f / largest : 0.0f;
+    for (int block = 0; block < dims / 32; ++block) {
+      std::int32_t sum = 0;
+      for (int dim = block * 32; dim < block * 32 + 32; ++dim) {
+        const auto code = static_cast<std::int32_t>(std::lrintf(bf16_to_f32(queries[dim]) * inverse));
+        codes[dim] = static_cast<std::int8_t>(code);
+        sum += code;
+      }
+      *offsets++ = -128 * sum;
+    }
+  }
+}
+
 void attention_step_int8(const AttentionStep& s) { attention_step(s, score_int8, value_bf16); }
 void attention_step_q8(const AttentionStep& s) { attention_step(s, score_q8, value_q8); }
 

@@ -9,6 +9,8 @@ void panel_product_bf16(const PanelProduct<std::uint16_t>& product);
 void softmax_tile_f32(const SoftmaxTile& tile);
 void attention_step_bf16(const AttentionStep& step);
 void attention_step_int8(const AttentionStep& step);
+void quantize_queries(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
+                      std::int32_t* offsets);
 void attention_step_q8(const AttentionStep& step);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
 void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,

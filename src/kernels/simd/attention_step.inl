@@ -64,6 +64,13 @@ TOME_INLINE void store_exponentials(__m512 (&scores)[rows][vectors], std::uint16
   }
 }
 
+/// Sixty-four bytes that stay in a register: GCC 12 takes what three rows read from memory three times.
+TOME_INLINE __m512i load_once(const void* from) {
+  __m512i value = _mm512_loadu_si512(from);
+  __asm__("" : "+v"(value));
+  return value;
+}
+
 TOME_INLINE void ask_for_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
 
 /// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]; asks for as many lines of what comes later, if there is any.
@@ -72,14 +79,14 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
                                const std::uint16_t* b, const std::byte* later) {
 #pragma GCC unroll 1
   for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
+    __m512bh columns[4];
+#pragma GCC unroll 4
+    for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)load_once(b + v * 32);
     if constexpr (asks) {
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) ask_for_line(later + v * 64);
       later += 256;
     }
-    __m512bh columns[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)_mm512_loadu_si512(b + v * 32);
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r) {
       std::int32_t both;
@@ -97,7 +104,7 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
 class StepAhead {
  public:
   explicit StepAhead(const AttentionStep& s)
-      : step_(s), key_lines_(s.dims * kPanelColumns * 2 / 64), value_lines_(s.value_panels * kPanelColumns * 2) {
+      : step_(s), key_lines_((s.stored_keys + 63) / 64), value_lines_((s.stored_values + 63) / 64) {
     const int lines = s.pages_ahead * (key_lines_ + value_lines_), groups = (s.rows + 5) / 6;
     const int products = groups * s.pages * (1 + s.value_panels);
     each_ = (lines + products - 1) / products;
@@ -105,23 +112,25 @@ class StepAhead {
   inline __attribute__((always_inline)) void ask() {
     if (page_ == step_.pages_ahead) return;
     const std::byte* from = values_ ? step_.values_ahead[page_] : step_.keys_ahead[page_];
-    if (from != nullptr) {
-      from += static_cast<std::size_t>(line_) * 64;
-      for (int i = 0; i < each_; ++i) ask_for_line(from + i * 64);
-    }
+    from += static_cast<std::size_t>(line_) * 64;
+    for (int i = 0; i < each_; ++i) ask_for_line(from + i * 64);
     line_ += each_;
     if (line_ < (values_ ? value_lines_ : key_lines_)) return;
     line_ = 0;
     if (values_) ++page_;
     values_ = !values_;
   }
-  /// What will be read a step later in the place of these keys and values; these themselves where there is nothing.
-  const std::byte* keys_after(int page, const void* keys) const {
-    return page < step_.pages_ahead ? step_.keys_ahead[page] : static_cast<const std::byte*>(keys);
+  /// The keys and the values of the page that will be read after this one, of this step (`here`) or the next; those of
+  /// this page itself where none is known.
+  template <class T>
+  const std::byte* keys_after(int page, const T* const* here) const {
+    if (page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
+    return step_.pages_ahead > 0 ? step_.keys_ahead[0] : reinterpret_cast<const std::byte*>(here[page]);
   }
-  const std::byte* values_after(int page, const void* values) const {
-    return page < step_.pages_ahead && step_.values_ahead[page] != nullptr ? step_.values_ahead[page]
-                                                                           : static_cast<const std::byte*>(values);
+  template <class T>
+  const std::byte* values_after(int page, const T* const* here) const {
+    if (page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
+    return step_.pages_ahead > 0 ? step_.values_ahead[0] : reinterpret_cast<const std::byte*>(here[page]);
   }
 
  private:
@@ -167,6 +176,12 @@ TOME_INLINE __m512 sixteen_halves(const std::byte* from) {
   return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from)));
 }
 
+/// Sixteen bf16 as fp32.
+TOME_INLINE __m512 sixteen_bf16(const std::uint16_t* from) {
+  return _mm512_castsi512_ps(
+      _mm512_slli_epi32(_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))), 16));
+}
+
 /// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
 /// whole row in registers.
 template <int rows, ScoreForm form>
@@ -193,7 +208,7 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
     for (int quad = 0; quad < 8; ++quad, keys += 4 * kPanelColumns, queries += 4) {
       __m512i columns[4];
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) columns[v] = _mm512_loadu_si512(keys + v * 64);
+      for (int v = 0; v < 4; ++v) columns[v] = load_once(keys + v * 64);
 #pragma GCC unroll 3
       for (int r = 0; r < rows; ++r) {
         std::int32_t four;
@@ -244,7 +259,7 @@ TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const Ste
   const bool single = s.rows <= 6;
   if (!single) ahead.ask();
   if constexpr (products == Products::q8) {
-    const std::byte* later = ahead.keys_after(page, s.keys_8[page]);
+    const std::byte* later = ahead.keys_after(page, s.keys_8);
     score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities, later);
     if constexpr (rows > 4)
       score_page_q8<rows - 3, form, rows>(s, queries, 3, page, reference, scores, probabilities, later);
@@ -255,7 +270,7 @@ TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const Ste
                                       probabilities + 3 * kStepStride);
   } else {
     const std::uint16_t* queries_here = s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
-    const std::byte* later = ahead.keys_after(page, s.keys[page]);
+    const std::byte* later = ahead.keys_after(page, s.keys);
     if (single)
       score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
     else
@@ -281,7 +296,7 @@ TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, 
       if constexpr (!asks) ahead.ask();
       const std::size_t offset = static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
       step_products<rows, asks>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
-                                s.values[page] + offset, ahead.values_after(page, s.values[page]) + offset * 2);
+                                s.values[page] + offset, ahead.values_after(page, s.values) + offset * 2);
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
@@ -388,11 +403,14 @@ static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
   alignas(64) std::uint16_t probabilities[rows * kStepStride];
   const StepQueries<rows, products> queries(
       s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims);
+  // A group that waits for memory takes page by page: between keys and values nothing is asked for, and what has been
+  // asked for lasts for one page's softmax and not for four.
+  const int span = s.rows <= 6 ? 1 : kStepPages;
   bool started = true;
   for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
   for (int page = 0; page < s.pages;) {
     int whole = page;
-    while (started && whole < s.pages && s.visible[whole] == nullptr) ++whole;
+    while (started && whole < s.pages && s.visible[whole] == nullptr && whole - page < span) ++whole;
     if (whole > page && step_seen_whole<rows, products>(s, ahead, queries, row, page, whole, probabilities)) {
       page = whole;
       continue;
@@ -433,5 +451,30 @@ TOME_INLINE void attention_step(const AttentionStep& s) {
 }
 
 static void attention_step_bf16(const AttentionStep& s) { attention_step<Products::bf16>(s); }
+static void quantize_queries(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
+                             std::int32_t* offsets) {
+  for (int row = 0; row < rows; ++row, queries += dims, codes += dims) {
+    __m512 sizes = _mm512_setzero_ps();
+    __mmask16 lost = 0;
+    for (int dim = 0; dim < dims; dim += 16) {
+      const __m512 x = sixteen_bf16(queries + dim);
+      lost |= _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+      sizes = _mm512_max_ps(sizes, _mm512_abs_ps(x));
+    }
+    const float largest = lost != 0 ? __builtin_nanf("") : max_lanes((f32x16)sizes);
+    scales[row] = largest / 127.0f;
+    const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? 127.0f / largest : 0.0f);
+    for (int block = 0; block < dims / 32; ++block) {
+      __m512i sum = _mm512_setzero_si512();
+      for (int dim = block * 32; dim < block * 32 + 32; dim += 16) {
+        const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(sixteen_bf16(queries + dim), inverse));
+        _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + dim), _mm512_cvtepi32_epi8(code));
+        sum = _mm512_add_epi32(sum, code);
+      }
+      *offsets++ = -128 * _mm512_reduce_add_epi32(sum);
+    }
+  }
+}
+
 static void attention_step_int8(const AttentionStep& s) { attention_step<Products::int8>(s); }
 static void attention_step_q8(const AttentionStep& s) { attention_step<Products::q8>(s); }

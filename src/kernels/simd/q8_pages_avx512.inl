@@ -17,11 +17,7 @@ struct Q8Queries {
     for (int r = 0; r < rows; ++r, queries += dims)
       for (int block = 0; block < dims / 32; ++block) {
         __m512 x[2];
-        for (int v = 0; v < 2; ++v)
-          x[v] = _mm512_castsi512_ps(_mm512_slli_epi32(
-              _mm512_cvtepu16_epi32(
-                  _mm256_loadu_si256(reinterpret_cast<const __m256i*>(queries + block * 32 + v * 16))),
-              16));
+        for (int v = 0; v < 2; ++v) x[v] = sixteen_bf16(queries + block * 32 + v * 16);
         const __mmask16 lost = _mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q);
         const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(x[0]), _mm512_abs_ps(x[1])));
         const float inverse = largest > 0.0f ? static_cast<float>(kMostHalfCode) / largest : 0.0f;
@@ -123,9 +119,7 @@ struct Q8Probabilities {
     for (int r = 0; r < rows; ++r, probabilities += kStepStride) {
       __m512 p[4];
       for (int v = 0; v < 4; ++v) {
-        const __m512i half =
-            _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(probabilities + v * 16)));
-        p[v] = _mm512_castsi512_ps(_mm512_slli_epi32(half, 16));
+        p[v] = sixteen_bf16(probabilities + v * 16);
         _mm512_store_ps(of_keys[r] + v * 16, p[v]);
       }
       largest[r] = max_lanes((f32x16)_mm512_max_ps(_mm512_max_ps(p[0], p[1]), _mm512_max_ps(p[2], p[3])));
@@ -225,7 +219,7 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
     const Q8Probabilities<rows> page_probabilities(probabilities + page * kPanelColumns);
     for (int panel = 0; panel < s.value_panels; ++panel) {
       const std::size_t offset = static_cast<std::size_t>(panel) * kQ8PanelBytes;
-      const std::byte *codes = s.values_8[page] + offset, *later = ahead.values_after(page, s.values_8[page]) + offset;
+      const std::byte *codes = s.values_8[page] + offset, *later = ahead.values_after(page, s.values_8) + offset;
       Q8ValueScales scales[2];
       for (int v = 0; v < 4; ++v) {
         const std::size_t at = kQ8PanelCodes + static_cast<std::size_t>(v) * 64;

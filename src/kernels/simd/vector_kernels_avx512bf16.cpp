@@ -216,6 +216,7 @@ KernelTable avx512bf16_table(KernelTable lower) {
   table.panel_product_bf16 = avx512bf16::panel_product_bf16;
   table.attention_step_bf16 = avx512bf16::attention_step_bf16;
   table.attention_step_int8 = avx512bf16::attention_step_int8;
+  table.quantize_queries = avx512bf16::quantize_queries;
   table.attention_step_q8 = avx512bf16::attention_step_q8;
   table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
   table.f16_to_bf16 = avx512bf16::f16_to_bf16;
