@@ -6,8 +6,14 @@
 
 llama.cpp runs at its best: flash attention on and off, ubatch 512 and 2048, on the packaged file and on a Q8_0 file of
 the same weights (made here) are each tried once at --choose-at tokens (the first context length), and the fastest for
-prefill and the fastest for decoding are kept. Then, --rounds times, llama.cpp and Tome take turns at every length (once
-from --once-from on); where both settings were run, the faster one counts. --svg draws the medians over the lengths.
+prefill and the fastest for decoding are kept (the former for both, if it decodes within 3 % of the latter). Then,
+--rounds times, llama.cpp and Tome take turns at every length (once from --once-from on); where both settings were run,
+the faster one counts (from --one-setting-from on only the one that reads fastest is run). --svg draws the medians over
+the lengths. Beside Tome's figures stands what they are of the machine's limits, measured by `tome info --peak` before
+and after each run: for prefill the floating-point operations of the products and of the attention over its bf16 peak
+(all rows of all layers are counted, though Tome's last layer makes the last one only), for decoding the bytes of the
+model file and of bf16 keys and values over its reading bandwidth.
+
 Each run is a process of its own, whose peak resident memory is read from the kernel. Both sides take in the same
 number of tokens and decode the same number, without sampling. Use a quiet machine: the load average is written down
 with the figures.
@@ -24,7 +30,9 @@ import subprocess
 import sys
 import time
 
-WANTED = {("prefill", 4096): 1.5, ("prefill", 32768): 2.0, ("decode", 4096): 1.2, ("decode", 32768): 1.2}
+WANTED = {("smollm2-135m", "prefill", 2048): 2.0, ("smollm2-135m", "prefill", 8192): 3.0,
+          ("smollm2-135m", "prefill", 32768): 5.0, ("gemma3-270m", "prefill", 4096): 2.5,
+          ("gemma3-270m", "prefill", 32768): 5.0, ("gemma3-270m", "prefill", 131072): 7.0}
 
 
 def peak_resident_bytes():
@@ -128,32 +136,52 @@ def run_llama(arguments, file, flash, ubatch, context):
     return json.loads(output.strip().splitlines()[-1])
 
 
-def run_tome(arguments, file, context):
-    """Reading `context` tokens, then (a process of its own) writing some after as many."""
-    figures = {"rss": 0}
+def limits(arguments):
+    """This machine's bf16 operations and bytes a second just now, with all of its cores."""
+    output, _ = run_measured([str(arguments.tome), "info", "--peak", "--json"], 600)
+    peak = json.loads(output)
+    return {"prefill": peak["bf16_flops"] or peak["f32_flops"], "decode": peak["read_bytes_per_second"]}
+
+
+def run_tome(arguments, file, context, costs):
+    """Reading `context` tokens, then (a process of its own) writing some after as many, and what share of the machine's
+    limits their costs are: the operations of the whole prompt, the bytes of a token."""
+    figures = {"rss": 0, "limits": {}, "share": {}}
     for what, flags in (("prefill", ["-p", str(context), "-n", "0"]),
                         ("decode", ["-p", "0", "-n", str(arguments.decode), "-d", str(context)])):
         command = [str(arguments.tome), "bench", "--json", "-r", "1", "-m", str(file), "-t", str(arguments.threads), *flags,
                    *arguments.tome_flag]
+        before = limits(arguments)[what]
         output, rss = run_measured(command, arguments.timeout)
+        limit = (before + limits(arguments)[what]) / 2
         (row,) = json.loads(output)["rows"]
         figures[what] = row["tokens_per_second"]
+        figures["limits"][what] = limit
+        figures["share"][what] = figures[what] * costs[what] / (limit * (context if what == "prefill" else 1))
         figures["rss"] = max(figures["rss"], rss)
     return figures
 
 
-def kv_bytes(file, tokens, bytes_per_value=2):
-    """What keys and values need at least: every token in full layers, the window in Gemma's local ones."""
+def costs(file, tokens, bytes_per_value=2):
+    """Of reading `tokens` tokens: bytes of keys and values at least (every token in full layers, the window in Gemma's
+    local ones), floating-point operations of the products (the embedding's rows are looked up, the last token's logits
+    are nothing beside the rest) and of the attention."""
     import gguf
-    fields = gguf.GGUFReader(file).fields
+    reader = gguf.GGUFReader(file)
+    fields = reader.fields
     name = fields["general.architecture"].contents()
     get = lambda key, default=None: fields[f"{name}.{key}"].contents() if f"{name}.{key}" in fields else default
     layers, heads = get("block_count"), get("attention.head_count")
     head_dim = get("attention.key_length", get("embedding_length") // heads)
     window = get("attention.sliding_window", 0)
     tokens = int(tokens)
-    seen = [min(tokens, window) if name == "gemma3" and layer % 6 != 5 else tokens for layer in range(layers)]
-    return sum(seen) * get("attention.head_count_kv", heads) * head_dim * 2 * bytes_per_value
+    local = [name == "gemma3" and layer % 6 != 5 and window < tokens for layer in range(layers)]
+    seen = [window if is_local else tokens for is_local in local]
+    pairs = [window * (tokens - window / 2) if is_local else tokens * tokens / 2 for is_local in local]
+    weights = sum(int(tensor.n_elements) for tensor in reader.tensors
+                  if tensor.name.startswith("blk.") and len(tensor.shape) > 1)
+    return {"kv_bytes": sum(seen) * get("attention.head_count_kv", heads) * head_dim * 2 * bytes_per_value,
+            "operations": 2 * weights * tokens + 4 * sum(pairs) * heads * head_dim}
 
 
 # ---------------------------------------------------------------- a Q8_0 file of the same weights
@@ -201,6 +229,8 @@ def choose(arguments, name, files, context):
                 print(f"  {name}, llama.cpp on {form}, flash attention {'on' if flash else 'off'}, ubatch {ubatch}: "
                       f"prefill {figures['prefill']:.1f}, decode {figures['decode']:.1f} tokens/s", file=sys.stderr)
     best = {what: max(tried, key=lambda row: row[what]) for what in ("prefill", "decode")}
+    if best["prefill"]["decode"] >= 0.97 * best["decode"]["decode"]:
+        best["decode"] = best["prefill"]  # ubatch is nothing to single tokens: that was noise
     return {what: (row["form"], row["flash"], row["ubatch"]) for what, row in best.items()}, tried
 
 
@@ -225,22 +255,24 @@ def compare(arguments):
             files["Q8_0"] = q8_0
         settings, tried = choose(arguments, name, files, arguments.choose_at or arguments.contexts[0])
         report["models"][name] = entry = {"file_bytes": path.stat().st_size,
-                                          "kv_bytes": {n: in_own_process("kv_bytes", path, n + arguments.decode)
-                                                       for n in arguments.contexts},
+                                          "costs": {n: in_own_process("costs", path, n) for n in arguments.contexts},
                                           "settings": {k: describe(v) for k, v in settings.items()}, "tried": tried,
                                           "runs": []}
         for round_number in range(arguments.rounds):
             for context in arguments.contexts:
                 if round_number > 0 and arguments.once_from and context >= arguments.once_from:
                     continue
-                for setting in sorted(set(settings.values())):
+                one = arguments.one_setting_from and context >= arguments.one_setting_from
+                for setting in sorted({settings["prefill"]} if one else set(settings.values())):
                     form, flash, ubatch = setting
                     figures = run_llama(arguments, files[form], flash, ubatch, context)
                     entry["runs"].append({"who": "llama.cpp", "setting": describe(setting), "context": context,
                                           "round": round_number, **figures})
                     progress(name, "llama.cpp", context, figures)
                 if not arguments.llama_only:
-                    figures = run_tome(arguments, path, context)
+                    of = entry["costs"][context]
+                    figures = run_tome(arguments, path, context,
+                                       {"prefill": of["operations"], "decode": entry["file_bytes"] + of["kv_bytes"]})
                     entry["runs"].append({"who": "tome", "context": context, "round": round_number, **figures})
                     progress(name, "tome", context, figures)
                 if arguments.json:
@@ -254,7 +286,8 @@ def progress(name, who, context, figures):
 
 
 def table(report):
-    lines = ["| model | tokens | | llama.cpp | Tome | ratio | wanted |", "|---|---|---|---|---|---|---|"]
+    lines = ["| model | tokens | | llama.cpp | Tome | ratio | wanted | of the machine's limit |",
+             "|---|---|---|---|---|---|---|---|"]
     memory = ["| model | tokens | llama.cpp, peak MiB | Tome, peak MiB | Tome less model file and KV (16 bit), MiB |",
               "|---|---|---|---|---|"]
     for name, entry in report["models"].items():
@@ -265,14 +298,14 @@ def table(report):
             for what in ("prefill", "decode"):
                 peer, mine = medians(runs, what)
                 entry.setdefault("ratios", {})[f"{what}@{context}"] = mine / peer if ours else None
-                wanted = WANTED.get((what, context))
+                wanted = WANTED.get((name, what, context), "")
+                share = statistics.median(run["share"][what] for run in ours) if ours else None
                 lines.append(f"| {name} | {context} | {what}, tokens/s | {peer:.1f} | "
-                             + (f"{mine:.1f} | {mine / peer:.2f} | " if ours else "| | ")
-                             + (f"{wanted} |" if wanted else "|"))
+                             + (f"{mine:.1f} | {mine / peer:.2f} | {wanted} | {100 * share:.0f} % |" if ours else "| | | |"))
             peer = statistics.median(run["rss"] for run in runs if run["who"] == "llama.cpp") / 2**20
             if ours:
                 mine = statistics.median(run["rss"] for run in ours) / 2**20
-                kv = {int(n): size for n, size in entry["kv_bytes"].items()}[context]  # JSON makes the keys text
+                kv = {int(n): of for n, of in entry["costs"].items()}[context]["kv_bytes"]  # JSON makes the keys text
                 extra = mine - (entry["file_bytes"] + kv) / 2**20
                 memory.append(f"| {name} | {context} | {peer:.0f} | {mine:.0f} | {extra:.0f} |")
             else:
@@ -364,6 +397,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--once-from", type=int, metavar="TOKENS", help="one round at lengths from this one on")
+    parser.add_argument("--one-setting-from", type=int, metavar="TOKENS",
+                        help="llama.cpp with its fastest setting for prefill alone at lengths from this one on")
     parser.add_argument("--timeout", type=int, default=1800)
     parser.add_argument("--work", type=pathlib.Path, default=pathlib.Path("build/bench"), help="for the Q8_0 files")
     parser.add_argument("--no-q8_0", action="store_true", help="the packaged file only")
@@ -374,7 +409,7 @@ def main():
         return worker(json.loads(arguments.worker))
     if arguments.task:
         task, *values = json.loads(arguments.task)
-        return print(json.dumps({"write_q8_0": write_q8_0, "kv_bytes": kv_bytes}[task](*values)))
+        return print(json.dumps({"write_q8_0": write_q8_0, "costs": costs}[task](*values)))
     if arguments.draw:
         report = json.loads(arguments.draw.read_text())
         print(table(report))
