@@ -178,14 +178,14 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     const PageRun after = steps.next();
     Panels<std::uint16_t> panels;
     panels.count = pages.count;
-    const std::byte *keys_8[kTilePages], *values_8[kTilePages];
+    const std::byte *stored_keys[kTilePages], *stored_values[kTilePages];
     const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
     for (int i = 0; i < pages.count; ++i) {
-      keys_8[i] = r.keys->page(pages.pages[i]) + head_offset;
-      values_8[i] = keys_8[i] + key_bytes;
+      stored_keys[i] = r.keys->page(pages.pages[i]) + head_offset;
+      stored_values[i] = stored_keys[i] + key_bytes;
       if (!as_stored) continue;
-      panels.keys[i] = reinterpret_cast<const std::uint16_t*>(keys_8[i]);
-      panels.values[i] = reinterpret_cast<const std::uint16_t*>(values_8[i]);
+      panels.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys[i]);
+      panels.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values[i]);
     }
     if (!as_stored && !in_place) {
       if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
@@ -201,13 +201,14 @@ void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext
     step.queries_8 = memory.queries_8;
     step.query_scales = memory.query_scales;
     step.query_offsets = memory.query_offsets;
-    step.keys_8 = keys_8;
-    step.values_8 = values_8;
+    step.keys_8 = stored_keys;
+    step.values_8 = stored_values;
     step.keys_ahead = keys_ahead;
     step.values_ahead = values_ahead;
     step.pages_ahead = ahead.count;
     step.stored_keys = static_cast<int>(key_bytes);
     step.stored_values = static_cast<int>(head_bytes - key_bytes);
+    step.unpacked = !as_stored && !in_place;
     take_step(step);
     pages = after;
   }
@@ -261,8 +262,9 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
          const GlobalKeys<Element>* globals = nullptr) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
-  const int tile_tokens =
-      balanced_tile_tokens(queries, group, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim));
+  const bool choosing = r.top_pages > 0;  // a tile's rows share their choice: its size is part of what page_top_k means
+  const int tile_tokens = balanced_tile_tokens(queries, group, r.shape.kv_heads,
+                                               choosing ? kTileRows : most_tile_rows<Element>(r.shape.head_dim));
   const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
@@ -288,7 +290,6 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     return memory;
   };
   // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
-  const bool choosing = r.top_pages > 0;
   const bool listed = choosing || (r.visible.pattern != nullptr && base_tasks < kEnoughTasks);
   if (choosing)
     CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);

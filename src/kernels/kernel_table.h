@@ -82,9 +82,10 @@ struct AttentionStep {
   const std::byte* const* values_ahead = nullptr;
   int pages_ahead = 0;
   int stored_keys = 0, stored_values = 0;
-  float* output;     ///< [rows, 64 · value_panels] accumulators
-  float* reference;  ///< [rows], −inf before the first key
-  float* sum;        ///< [rows, 16]; the lanes of a row add up to its sum
+  bool unpacked = false;  ///< `keys` and `values` are no stored pages but were made from such for this step
+  float* output;          ///< [rows, 64 · value_panels] accumulators
+  float* reference;       ///< [rows], −inf before the first key
+  float* sum;             ///< [rows, 16]; the lanes of a row add up to its sum
 };
 
 /// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout; with AVX2 and quantised rows the

@@ -121,16 +121,23 @@ class StepAhead {
     values_ = !values_;
   }
   /// The keys and the values of the page that will be read after this one, of this step (`here`) or the next; those of
-  /// this page itself where none is known.
+  /// this page itself where none is known. Where pages are unpacked, of the page that takes this one's place a step
+  /// later; if they are shorter than their panels, asking for as many bytes as a panel of keys has covers the values
+  /// too.
   template <class T>
   const std::byte* keys_after(int page, const T* const* here) const {
-    if (page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
-    return step_.pages_ahead > 0 ? step_.keys_ahead[0] : reinterpret_cast<const std::byte*>(here[page]);
+    if (step_.unpacked && page < step_.pages_ahead) return step_.keys_ahead[page];
+    if (!step_.unpacked && page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
+    if (!step_.unpacked && step_.pages_ahead > 0) return step_.keys_ahead[0];
+    return reinterpret_cast<const std::byte*>(here[page]);
   }
   template <class T>
   const std::byte* values_after(int page, const T* const* here) const {
-    if (page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
-    return step_.pages_ahead > 0 ? step_.values_ahead[0] : reinterpret_cast<const std::byte*>(here[page]);
+    const bool asked_with_keys = step_.stored_values < step_.value_panels * kPanelColumns * kPanelColumns * 2;
+    if (step_.unpacked && !asked_with_keys && page < step_.pages_ahead) return step_.values_ahead[page];
+    if (!step_.unpacked && page + 1 < step_.pages) return reinterpret_cast<const std::byte*>(here[page + 1]);
+    if (!step_.unpacked && step_.pages_ahead > 0) return step_.values_ahead[0];
+    return reinterpret_cast<const std::byte*>(here[page]);
   }
 
  private:
@@ -257,7 +264,7 @@ template <int rows, Products products, ScoreForm form>
 TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
                              int row, int page, const float* reference, float* scores, std::uint16_t* probabilities) {
   const bool single = s.rows <= 6;
-  if (!single) ahead.ask();
+  if (!single || products == Products::int8) ahead.ask();
   if constexpr (products == Products::q8) {
     const std::byte* later = ahead.keys_after(page, s.keys_8);
     score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities, later);
@@ -311,7 +318,7 @@ TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, 
                              const std::uint16_t* probabilities) {
   if constexpr (products == Products::q8)
     q8_output<rows>(s, ahead, row, first, last, probabilities);
-  else if (s.rows <= 6)
+  else if (products == Products::bf16 && s.rows <= 6)
     panel_output<rows, true>(s, ahead, row, first, last, probabilities);
   else
     panel_output<rows, false>(s, ahead, row, first, last, probabilities);
@@ -405,7 +412,7 @@ static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
       s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims);
   // A group that waits for memory takes page by page: between keys and values nothing is asked for, and what has been
   // asked for lasts for one page's softmax and not for four.
-  const int span = s.rows <= 6 ? 1 : kStepPages;
+  const int span = products != Products::int8 && s.rows <= 6 ? 1 : kStepPages;
   bool started = true;
   for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
   for (int page = 0; page < s.pages;) {
