@@ -88,9 +88,9 @@ struct AttentionStep {
   float* sum;             ///< [rows, 16]; the lanes of a row add up to its sum
 };
 
-/// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout; with AVX2 and quantised rows the
-/// inputs are rounded to 16 bits (each 32 by their largest). How rows are grouped does not change a result: each output
-/// is its own sums in the same order.
+/// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout; with quantised rows the inputs are
+/// rounded to 16 bits (each 32 by their largest) by AVX2, and a single input by AVX-512 with 8-bit products. How rows
+/// are grouped does not change a result: each output is its own sums in the same order.
 struct RowDot {
   DType type;
   const std::byte* rows;  ///< row stride `row_stride` bytes

@@ -192,6 +192,8 @@ static void unpack_q8_values(const std::byte* values, std::uint16_t* panel) {
   }
 }
 
+#include "kernels/simd/code_dots_avx512.inl"
+
 /// 24 chains hide the latency; by inline assembly, since GCC 12 spills accumulators around the VNNI intrinsic.
 #define TOME_BURN(name, instruction, values)                                                                       \
   static std::uint64_t name(std::uint64_t rounds) {                                                                \
@@ -219,6 +221,7 @@ KernelTable avx512bf16_table(KernelTable lower) {
   table.quantize_queries = avx512bf16::quantize_queries;
   table.attention_step_q8 = avx512bf16::attention_step_q8;
   table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
+  table.row_dot = avx512bf16::row_dot_by_codes;
   table.f16_to_bf16 = avx512bf16::f16_to_bf16;
   table.unpack_q8_keys = avx512bf16::unpack_q8_keys;
   table.unpack_q8_values = avx512bf16::unpack_q8_values;
