@@ -262,9 +262,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
          const GlobalKeys<Element>* globals = nullptr) {
   const KvLayout& layout = r.keys->layout();
   const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
-  const bool choosing = r.top_pages > 0;  // a tile's rows share their choice: its size is part of what page_top_k means
-  const int tile_tokens = balanced_tile_tokens(queries, group, r.shape.kv_heads,
-                                               choosing ? kTileRows : most_tile_rows<Element>(r.shape.head_dim));
+  const int tile_tokens =
+      balanced_tile_tokens(queries, group, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim));
   const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
@@ -290,6 +289,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     return memory;
   };
   // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
+  const bool choosing = r.top_pages > 0;
   const bool listed = choosing || (r.visible.pattern != nullptr && base_tasks < kEnoughTasks);
   if (choosing)
     CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
