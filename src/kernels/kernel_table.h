@@ -103,6 +103,23 @@ struct RowDot {
   std::size_t out_stride;
 };
 
+/// Bytes of an input as code_input makes it.
+inline constexpr std::size_t coded_input_bytes(int k) {
+  return static_cast<std::size_t>(k) * 2 + static_cast<std::size_t>(k) / 32 * 12;
+}
+
+/// out[v · out_stride + r] = Σ_k rows[r][k] · input v[k] for 16 · group_count interleaved rows
+/// (tensor/interleaved_rows.h). An output is one sum over blocks of 32 in ascending order, whatever is beside it.
+struct InterleavedDots {
+  DType type;
+  const std::byte* groups;
+  int group_count, k;
+  const std::byte* inputs;  ///< [vectors], coded_input_bytes(k) each
+  int vectors;
+  float* out;
+  std::size_t out_stride;
+};
+
 inline constexpr int kCodeBlock = 32;         ///< values that share a scale
 inline constexpr int kMostInputCode = 32767;  ///< of activations
 inline constexpr int kMostWeightCode = 1023;  ///< of weights: 32 products of both fit 32 bits
@@ -152,6 +169,12 @@ struct KernelTable {
                            std::byte* panel);
   void (*panel_product_codes)(const CodeProduct&);
   void (*row_dot)(const RowDot&);
+  /// x[0 … k) for interleaved_dots: codes of at most 127 · 256, each 32 by their largest; what is not a number stays in
+  /// the scale. These three: nullptr where a set has no use for interleaved rows.
+  void (*code_input)(const float* x, int k, std::byte* coded);
+  void (*interleaved_dots)(const InterleavedDots&);
+  /// 16 · group_count ≤ 64 interleaved rows (the rest is zero) to the panel that pack_panel_bf16 makes of them.
+  void (*pack_interleaved_bf16)(DType type, const std::byte* groups, int group_count, int k, std::uint16_t* panel);
   void (*dequantize_row)(DType type, const std::byte* row, std::uint64_t count, float* values);
   /// y = x / √(mean(x²) + ε) · weight.
   void (*rms_norm)(const float* x, const float* weight, float epsilon, int count, float* y);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/thread_pool.h"
+#include "tensor/interleaved_rows.h"
 
 namespace tome::kernels {
 namespace {
@@ -47,23 +48,57 @@ std::vector<Task> split(std::span<const MatmulWeight> group, int step) {
   return tasks;
 }
 
-void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table) {
+/// Rows [first, first + count) of a matrix, one after the other: where they lie, or in `apart`.
+const std::byte* rows_apart(const TensorView& weight, int first, int count, std::vector<std::byte>& apart) {
+  if (!weight.interleaved) return weight.row(static_cast<std::uint64_t>(first));
+  apart.resize(row_bytes(weight.type, weight.columns()) * static_cast<std::size_t>(count));
+  separate_rows(weight, static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), apart.data());
+  return apart.data();
+}
+
+void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table,
+              MatmulScratch& scratch) {
   std::uint64_t rows = 0;
-  for (const MatmulWeight& weight : group) rows += weight.weight->rows();
+  bool interleaved = false;
+  for (const MatmulWeight& weight : group) {
+    rows += weight.weight->rows();
+    interleaved = interleaved || weight.weight->interleaved;
+  }
+  interleaved = interleaved && table.interleaved_dots != nullptr;
+  const auto columns = static_cast<std::size_t>(input.columns);
+  if (interleaved) {
+    const std::size_t each = coded_input_bytes(input.columns);
+    scratch.coded_inputs.reserve(each * static_cast<std::size_t>(input.rows));
+    for (std::size_t row = 0; row < static_cast<std::size_t>(input.rows); ++row)
+      table.code_input(input.values + row * columns, input.columns, scratch.coded_inputs.data() + row * each);
+  }
   const int share = static_cast<int>(rows) / (kTasksPerThread * thread_count());
   const std::vector<Task> tasks = split(group, std::max(kLeastRowsPerTask, (share + 15) / 16 * 16));
   parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t index, int) {
     const Task& task = tasks[static_cast<std::size_t>(index)];
     const TensorView& weight = *task.weight->weight;
+    float* out = task.weight->output + task.first_row;
+    if (interleaved && weight.interleaved) {
+      table.interleaved_dots({.type = weight.type,
+                              .groups = weight.row(static_cast<std::uint64_t>(task.first_row)),
+                              .group_count = task.row_count / kInterleavedRows,
+                              .k = input.columns,
+                              .inputs = scratch.coded_inputs.data(),
+                              .vectors = input.rows,
+                              .out = out,
+                              .out_stride = task.weight->output_stride});
+      return;
+    }
+    std::vector<std::byte> apart;
     table.row_dot({.type = weight.type,
-                   .rows = weight.row(static_cast<std::uint64_t>(task.first_row)),
-                   .row_stride = row_bytes(weight.type, weight.columns()),
+                   .rows = rows_apart(weight, task.first_row, task.row_count, apart),
+                   .row_stride = row_bytes(weight.type, columns),
                    .row_count = task.row_count,
                    .k = input.columns,
                    .x = input.values,
-                   .x_stride = static_cast<std::size_t>(input.columns),
+                   .x_stride = columns,
                    .vectors = input.rows,
-                   .out = task.weight->output + task.first_row,
+                   .out = out,
                    .out_stride = task.weight->output_stride});
   });
 }
@@ -105,8 +140,7 @@ void many_rows_of(const MatmulInput& input, const Element* values, std::span<con
   many_rows(
       input, group, scratch, padded * kPanelColumns * sizeof(Element),
       [&](const TensorView& weight, int first_row, int row_count, std::byte* panel) {
-        pack(weight.type, weight.row(static_cast<std::uint64_t>(first_row)), row_bytes(weight.type, columns), row_count,
-             input.columns, reinterpret_cast<Element*>(panel));
+        pack(weight, first_row, row_count, reinterpret_cast<Element*>(panel));
       },
       [&](const std::byte* panel, int first_row, int rows, float* c, std::size_t c_stride) {
         const auto* one = reinterpret_cast<const Element*>(panel);
@@ -140,7 +174,8 @@ void many_rows_in_codes(const MatmulInput& input, std::span<const MatmulWeight> 
   many_rows(
       input, group, scratch, code_panel_bytes(input.columns),
       [&](const TensorView& weight, int first_row, int row_count, std::byte* panel) {
-        table.pack_panel_codes(weight.type, weight.row(static_cast<std::uint64_t>(first_row)),
+        std::vector<std::byte> apart;
+        table.pack_panel_codes(weight.type, rows_apart(weight, first_row, row_count, apart),
                                row_bytes(weight.type, columns), row_count, input.columns, panel);
       },
       [&](const std::byte* panel, int first_row, int rows, float* c, std::size_t c_stride) {
@@ -164,12 +199,17 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
     CHECK(weight.weight->columns() == static_cast<std::uint64_t>(input.columns));
     report_slow_type(weight.weight->type, input.columns, table);
   }
+  const auto pack_f32 = [&](const TensorView& weight, int first_row, int row_count, float* panel) {
+    std::vector<std::byte> apart;
+    table.pack_panel_f32(weight.type, rows_apart(weight, first_row, row_count, apart),
+                         row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
+  };
   if (precision == ProductPrecision::fp32) {  // one order of summation for any number of rows
-    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
+    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, pack_f32);
     return;
   }
   if (input.rows <= kFewRows) {
-    few_rows(input, group, table);
+    few_rows(input, group, table, scratch);
     return;
   }
   if (table.code_products && input.columns % kCodeBlock == 0) {
@@ -177,7 +217,7 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
     return;
   }
   if (!table.bf16_products || input.columns % 2 != 0) {
-    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, table.pack_panel_f32);
+    many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, pack_f32);
     return;
   }
   const std::size_t count = static_cast<std::size_t>(input.rows) * static_cast<std::size_t>(input.columns);
@@ -187,8 +227,16 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
     const std::size_t start = static_cast<std::size_t>(index) * block;
     table.to_bf16(input.values + start, std::min(block, count - start), scratch.input_bf16.data() + start);
   });
-  many_rows_of<std::uint16_t>(input, scratch.input_bf16.data(), group, scratch, table.panel_product_bf16,
-                              table.pack_panel_bf16);
+  many_rows_of<std::uint16_t>(
+      input, scratch.input_bf16.data(), group, scratch, table.panel_product_bf16,
+      [&](const TensorView& weight, int first_row, int row_count, std::uint16_t* panel) {
+        if (weight.interleaved && table.pack_interleaved_bf16 != nullptr)
+          return table.pack_interleaved_bf16(weight.type, weight.row(static_cast<std::uint64_t>(first_row)),
+                                             row_count / kInterleavedRows, input.columns, panel);
+        std::vector<std::byte> apart;
+        table.pack_panel_bf16(weight.type, rows_apart(weight, first_row, row_count, apart),
+                              row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
+      });
 }
 
 }  // namespace tome::kernels

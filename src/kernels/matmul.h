@@ -1,7 +1,8 @@
 #pragma once
 // Products of activations with weights that stay as the file stores them. Many rows: 64 weight rows at a time are
 // unpacked into one panel (in the cache, never a copy of the model) and multiplied with all activations. Few rows: each
-// weight row is read once and dotted with all of them (decode is bound by reading the weights). Results do not depend
+// weight row is read once and dotted with all of them (decode is bound by reading the weights). Interleaved weights are
+// taken as they are where the machine's kernels can, else their rows are taken apart first. Results do not depend
 // on the thread count: an output is one sum in a fixed order.
 #include <cstdint>
 #include <span>
@@ -29,11 +30,12 @@ struct MatmulWeight {
   std::size_t output_stride;
 };
 
-/// Reusable scratch: a copy of the input in bf16 or in codes, and one panel a thread. One owner, one call at a time.
+/// Reusable scratch: copies of the input in bf16 or in codes, and one panel a thread. One owner, one call at a time.
 struct MatmulScratch {
   AlignedBuffer<std::uint16_t> input_bf16;
   AlignedBuffer<std::int16_t> input_codes;
   AlignedBuffer<float> input_scales;
+  AlignedBuffer<std::byte> coded_inputs;
   AlignedBuffer<std::byte> panels;
 };
 

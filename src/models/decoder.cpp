@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/thread_pool.h"
 #include "kernels/dequantize.h"
+#include "tensor/interleaved_rows.h"
 
 namespace tome {
 namespace {
@@ -147,8 +148,14 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
   for_each_token(tokens, [&](int i) {
     float* to = s.hidden.data() + static_cast<std::size_t>(i) * c.hidden;
     const TensorView& table = weights_.token_embedding;
-    kernels::dequantize_row(table.type, table.row(static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token)),
-                            c.hidden, to);
+    const auto token = static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token);
+    if (table.interleaved) {
+      std::vector<std::byte> row(row_bytes(table.type, c.hidden));
+      separate_rows(table, token, 1, row.data());
+      kernels::dequantize_row(table.type, row.data(), c.hidden, to);
+    } else {
+      kernels::dequantize_row(table.type, table.row(token), c.hidden, to);
+    }
     if (c.embedding_scale != 1.0f)
       for (std::size_t k = 0; k < c.hidden; ++k) to[k] *= c.embedding_scale;
   });

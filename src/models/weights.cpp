@@ -6,6 +6,8 @@
 
 #include "base/thread_pool.h"
 #include "kernels/dequantize.h"
+#include "kernels/kernel_table.h"
+#include "tensor/interleaved_rows.h"
 
 namespace tome {
 namespace {
@@ -58,9 +60,36 @@ Result<LayerWeights> load_layer(const ModelFile& file, int layer) {
   return weights;
 }
 
+/// Copies a matrix, interleaved where the machine's products want that.
+void copy_matrix(TensorView& view, std::byte* to, const ModelFile& file) {
+  constexpr std::size_t step = std::size_t{4} << 20;
+  const std::byte* from = view.data;
+  view.data = to;
+  const auto bytes = static_cast<std::size_t>(view.bytes());
+  const auto forget = [&](std::size_t start, std::size_t count) {
+    for (const auto& mapped : file.mapped) mapped->forget({from + start, count});
+  };
+  if (kernels::kernels().interleaved_dots == nullptr || !can_interleave(view)) {
+    parallel_for(static_cast<std::int64_t>((bytes + step - 1) / step), [&](std::int64_t index, int) {
+      const std::size_t start = static_cast<std::size_t>(index) * step, count = std::min(step, bytes - start);
+      std::memcpy(to + start, from + start, count);
+      forget(start, count);
+    });
+    return;
+  }
+  view.interleaved = true;
+  const std::size_t group = kInterleavedRows * row_bytes(view.type, view.columns()),
+                    each = std::max<std::size_t>(1, step / group), groups = bytes / group;
+  parallel_for(static_cast<std::int64_t>((groups + each - 1) / each), [&](std::int64_t index, int) {
+    const std::size_t first = static_cast<std::size_t>(index) * each, last = std::min(groups, first + each);
+    for (std::size_t i = first; i < last; ++i)
+      interleave_rows(view.type, from + i * group, view.columns(), to + i * group);
+    forget(first * group, (last - first) * group);
+  });
+}
+
 /// Copies the matrices one after the other, each once, and turns the views to the copies.
 void copy_matrices(DecoderWeights& weights) {
-  constexpr std::size_t step = std::size_t{4} << 20;
   const auto padded = [](std::uint64_t bytes) { return (bytes + 63) / 64 * 64; };
   std::vector<TensorView*> views{&weights.token_embedding, &weights.output};
   for (LayerWeights& layer : weights.layers)
@@ -72,17 +101,13 @@ void copy_matrices(DecoderWeights& weights) {
   for (const TensorView* view : views)
     if (places.emplace(view->data, total).second) total += padded(view->bytes());
   weights.copy = HugeBuffer(total);
+  const std::byte* embedding = weights.token_embedding.data;
   for (TensorView* view : views) {
-    const std::byte* from = view->data;
-    std::byte* to = weights.copy.data() + places.at(from);
-    view->data = to;
-    if (view == &weights.output && weights.token_embedding.data == to) continue;
-    const auto bytes = static_cast<std::size_t>(view->bytes());
-    parallel_for(static_cast<std::int64_t>((bytes + step - 1) / step), [&](std::int64_t index, int) {
-      const std::size_t start = static_cast<std::size_t>(index) * step, count = std::min(step, bytes - start);
-      std::memcpy(to + start, from + start, count);
-      for (const auto& file : weights.file->mapped) file->forget({from + start, count});
-    });
+    if (view == &weights.output && view->data == embedding) {
+      *view = weights.token_embedding;
+      continue;
+    }
+    copy_matrix(*view, weights.copy.data() + places.at(view->data), *weights.file);
   }
 }
 

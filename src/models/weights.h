@@ -1,6 +1,7 @@
 #pragma once
-// A layer's tensors by role, looked up once. Matrices stay as the file has them (quantised), in a copy on huge pages or
-// as views of the mapped file; vectors become fp32.
+// A layer's tensors by role, looked up once. Matrices stay as the file has them (quantised), in a copy on huge pages,
+// with rows interleaved where the machine's products read those faster, or as views of the mapped file; vectors become
+// fp32.
 #include <memory>
 #include <vector>
 

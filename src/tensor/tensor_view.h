@@ -1,10 +1,12 @@
 #pragma once
-// A tensor that somebody else owns: a type, a shape (slowest dimension first) and the first byte. Rows are contiguous.
+// A tensor that somebody else owns: a type, a shape (slowest dimension first) and the first byte. Rows are contiguous,
+// or 16 lie side by side.
 // Device and stream are part of the contract from the first day; only the CPU exists so far.
 #include <cstddef>
 #include <cstdint>
 #include <vector>
 
+#include "base/check.h"
 #include "tensor/dtype.h"
 
 namespace tome {
@@ -16,6 +18,7 @@ struct TensorView {
   std::vector<std::uint64_t> shape;  ///< [rows, columns] for a weight matrix: rows are outputs
   const std::byte* data = nullptr;
   Device device = Device::cpu;
+  bool interleaved = false;  ///< 16 rows lie side by side (tensor/interleaved_rows.h): no row lies by itself
 
   std::uint64_t columns() const { return shape.empty() ? 1 : shape.back(); }
   std::uint64_t elements() const {
@@ -25,7 +28,11 @@ struct TensorView {
   }
   std::uint64_t rows() const { return columns() == 0 ? 0 : elements() / columns(); }
   std::uint64_t bytes() const { return row_bytes(type, elements()); }
-  const std::byte* row(std::uint64_t index) const { return data + index * row_bytes(type, columns()); }
+  /// Not of an interleaved matrix, but for where a group of 16 rows begins.
+  const std::byte* row(std::uint64_t index) const {
+    CHECK(!interleaved || index % 16 == 0);
+    return data + index * row_bytes(type, columns());
+  }
 };
 
 }  // namespace tome

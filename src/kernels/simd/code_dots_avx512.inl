@@ -9,6 +9,32 @@ constexpr int kAskedAhead = 4096;        ///< bytes
 constexpr int kGroup = 4;                ///< blocks
 constexpr int kGroupColumns = 32 * kGroup;
 
+/// 32 values of an input as codes.
+struct BlockCodes {
+  __m512i code[2], upper[2];  ///< code = 256 · upper + what is left, both signed bytes
+  float scale, sum;           ///< of the values; what is not a number stays in the scale
+  inline __attribute__((always_inline)) explicit BlockCodes(const float* x)
+      : BlockCodes(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16)) {}
+  inline __attribute__((always_inline)) BlockCodes(__m512 first, __m512 second) {
+    const __mmask16 lost = _mm512_cmp_ps_mask(first, second, _CMP_UNORD_Q);
+    const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(first), _mm512_abs_ps(second)));
+    const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? static_cast<float>(kMostDotCode) / largest : 0.0f);
+    code[0] = _mm512_cvtps_epi32(_mm512_mul_ps(first, inverse));
+    code[1] = _mm512_cvtps_epi32(_mm512_mul_ps(second, inverse));
+    for (int half = 0; half < 2; ++half)
+      upper[half] = _mm512_srai_epi32(_mm512_add_epi32(code[half], _mm512_set1_epi32(128)), 8);
+    scale = lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostDotCode);
+    sum = sum_lanes((f32x16)_mm512_add_ps(first, second));
+  }
+  inline __attribute__((always_inline)) void store_high(int half, void* to) const {
+    _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(upper[half]));
+  }
+  inline __attribute__((always_inline)) void store_low(int half, void* to) const {
+    _mm_storeu_si128(static_cast<__m128i*>(to),
+                     _mm512_cvtepi32_epi8(_mm512_sub_epi32(code[half], _mm512_slli_epi32(upper[half], 8))));
+  }
+};
+
 /// One input: for each group the high bytes of the first and of the second halves of its blocks, then the low ones;
 /// what the products start at; and per block four lanes of its scale, and the sum of its values in the first of four
 /// lanes.
@@ -23,29 +49,21 @@ struct DotInput {
     const int blocks = k / 32, padded = (blocks + kGroup - 1) / kGroup * kGroup;
     for (int block = 0; block < padded; ++block) {
       std::int8_t* to = high + block / kGroup * 256 + block % kGroup * 16;
-      __m512 values[2] = {_mm512_setzero_ps(), _mm512_setzero_ps()};
-      if (block < blocks)
-        for (int half = 0; half < 2; ++half) values[half] = _mm512_loadu_ps(x + block * 32 + half * 16);
-      const __mmask16 lost = _mm512_cmp_ps_mask(values[0], values[1], _CMP_UNORD_Q);
-      const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(values[0]), _mm512_abs_ps(values[1])));
-      const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? static_cast<float>(kMostDotCode) / largest : 0.0f);
+      const BlockCodes codes = block < blocks ? BlockCodes(x + block * 32) : BlockCodes(__m512{}, __m512{});
       __m128i sums_of_four = _mm_setzero_si128();
       for (int half = 0; half < 2; ++half) {
-        const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(values[half], inverse));
-        const __m512i upper = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(128)), 8);
-        _mm_store_si128(reinterpret_cast<__m128i*>(to + half * 64), _mm512_cvtepi32_epi8(upper));
-        _mm_store_si128(reinterpret_cast<__m128i*>(to + 128 + half * 64),
-                        _mm512_cvtepi32_epi8(_mm512_sub_epi32(code, _mm512_slli_epi32(upper, 8))));
-        const __m256i eight = _mm256_hadd_epi32(_mm512_castsi512_si256(code), _mm512_extracti64x4_epi64(code, 1));
+        codes.store_high(half, to + half * 64);
+        codes.store_low(half, to + 128 + half * 64);
+        const __m256i eight =
+            _mm256_hadd_epi32(_mm512_castsi512_si256(codes.code[half]), _mm512_extracti64x4_epi64(codes.code[half], 1));
         const __m128i four = _mm_hadd_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256(eight, 1));
         // 0…3, 8…11, 4…7, 12…15
         sums_of_four = _mm_add_epi32(sums_of_four, _mm_shuffle_epi32(four, _MM_SHUFFLE(3, 1, 2, 0)));
       }
       _mm_store_si128(reinterpret_cast<__m128i*>(start + block * 4),
                       _mm_mullo_epi32(sums_of_four, _mm_set1_epi32(-offset)));
-      _mm_store_ps(scales + block * 4,
-                   _mm_set1_ps(lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostDotCode)));
-      _mm_store_ps(sums + block * 4, _mm_set_ss(sum_lanes((f32x16)_mm512_add_ps(values[0], values[1]))));
+      _mm_store_ps(scales + block * 4, _mm_set1_ps(codes.scale));
+      _mm_store_ps(sums + block * 4, _mm_set_ss(codes.sum));
     }
   }
 };

@@ -193,6 +193,7 @@ static void unpack_q8_values(const std::byte* values, std::uint16_t* panel) {
 }
 
 #include "kernels/simd/code_dots_avx512.inl"
+#include "kernels/simd/interleaved_dots_avx512.inl"
 
 /// 24 chains hide the latency; by inline assembly, since GCC 12 spills accumulators around the VNNI intrinsic.
 #define TOME_BURN(name, instruction, values)                                                                       \
@@ -222,6 +223,9 @@ KernelTable avx512bf16_table(KernelTable lower) {
   table.attention_step_q8 = avx512bf16::attention_step_q8;
   table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
   table.row_dot = avx512bf16::row_dot_by_codes;
+  table.code_input = avx512bf16::code_input;
+  table.interleaved_dots = avx512bf16::interleaved_dots;
+  table.pack_interleaved_bf16 = avx512bf16::pack_interleaved_bf16;
   table.f16_to_bf16 = avx512bf16::f16_to_bf16;
   table.unpack_q8_keys = avx512bf16::unpack_q8_keys;
   table.unpack_q8_values = avx512bf16::unpack_q8_values;

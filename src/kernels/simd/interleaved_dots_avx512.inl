@@ -1,0 +1,191 @@
+// Dot products of interleaved rows (tensor/interleaved_rows.h) by 8-bit products (VNNI): 16 rows at a time, a lane a
+// row, every line read once and in order. The input is coded as in code_dots_avx512.inl, once a product. Included by
+// vector_kernels_avx512bf16.cpp.
+
+/// coded_input_bytes(k) bytes: the codes' high bytes, their low ones; then of each 32 the scale, the sum of the values
+/// and the sum of the codes.
+struct CodedInput {
+  const std::byte *high, *low, *scales, *sums, *code_sums;
+  CodedInput(const std::byte* coded, int k)
+      : high(coded), low(high + k), scales(low + k), sums(scales + k / 8), code_sums(sums + k / 8) {}
+};
+
+static void code_input(const float* x, int k, std::byte* coded) {
+  const CodedInput to(coded, k);
+  const auto at = [](const std::byte* part, int byte) { return const_cast<std::byte*>(part) + byte; };
+  for (int block = 0; block < k / 32; ++block) {
+    const BlockCodes codes(x + block * 32);
+    for (int half = 0; half < 2; ++half) {
+      codes.store_high(half, at(to.high, block * 32 + half * 16));
+      codes.store_low(half, at(to.low, block * 32 + half * 16));
+    }
+    const float scale = codes.scale, sum = codes.sum;
+    const int code_sum = _mm512_reduce_add_epi32(_mm512_add_epi32(codes.code[0], codes.code[1]));
+    __builtin_memcpy(at(to.scales, block * 4), &scale, 4);
+    __builtin_memcpy(at(to.sums, block * 4), &sum, 4);
+    __builtin_memcpy(at(to.code_sums, block * 4), &code_sum, 4);
+  }
+}
+
+/// Where an interleaved block's parts lie.
+template <DType type>
+struct InterleavedBlock {
+  using Layout = CodeLayout<type>;
+  static constexpr int minimum = 32;  ///< if there is one
+  static constexpr int bits = Layout::minimum != 0 ? 64 : 32;
+  static constexpr int weights = bits + (Layout::bits != 0 ? 64 : 0);
+  static constexpr int bytes = Layout::bytes * 16;
+  static constexpr bool nibbles = type != DType::q8_0;
+};
+
+TOME_INLINE __m512i word_in_all_lanes(const std::byte* from) {
+  return _mm512_set1_epi32(static_cast<int>(word_at(from)));
+}
+
+/// Adds 16 to the weights 4 w … 4 w + 3 of each row whose fifth bit is set.
+TOME_INLINE __m512i with_fifth_bits(__m512i weights, __m512i bits, int word) {
+  const __m512i byte =
+      _mm512_shuffle_epi8(bits, _mm512_add_epi8(_mm512_set4_epi32(0x0c0c0c0c, 0x08080808, 0x04040404, 0),
+                                                _mm512_set1_epi8(static_cast<char>(word / 2))));
+  const __mmask64 set = _mm512_test_epi8_mask(byte, _mm512_set1_epi32(word % 2 == 0 ? 0x08040201 : 0x80402010));
+  return _mm512_mask_add_epi8(weights, set, weights, _mm512_set1_epi8(16));
+}
+
+/// 16 outputs of one input; `asks`: for the lines of what is read next, too.
+template <DType type, bool asks>
+TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input) {
+  using Layout = CodeLayout<type>;
+  using Block = InterleavedBlock<type>;
+  const __m512i nibble = _mm512_set1_epi8(15);
+  __m512 total = _mm512_setzero_ps();
+#pragma GCC unroll 1
+  for (int number = 0; number < blocks; ++number, block += Block::bytes) {
+    if constexpr (asks)
+#pragma GCC unroll 9
+      for (int line = 0; line < Block::bytes; line += 64) ask_for_line(block + kAskedAhead + line);
+    const std::byte *high_codes = input.high + number * 32, *low_codes = input.low + number * 32;
+    // Two chains each, so that the products of a block need not wait for each other.
+    __m512i high[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, low[2] = {high[0], high[0]};
+    if constexpr (Layout::offset != 0)
+      low[0] = _mm512_set1_epi32(-Layout::offset * static_cast<int>(word_at(input.code_sums + number * 4)));
+    const auto add = [&](__m512i weights, int word, int chain) __attribute__((always_inline)) {
+      dot_u8s8(high[chain], weights, word_in_all_lanes(high_codes + word * 4));
+      dot_u8s8(low[chain], weights, word_in_all_lanes(low_codes + word * 4));
+    };
+    if constexpr (Block::nibbles) {
+      __m512i bits;
+      if constexpr (Layout::bits != 0) bits = _mm512_loadu_si512(block + Block::bits);
+#pragma GCC unroll 4
+      for (int word = 0; word < 4; ++word) {
+        const __m512i both = _mm512_loadu_si512(block + Block::weights + word * 64);
+        __m512i first = _mm512_and_si512(both, nibble), second = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+        if constexpr (Layout::bits != 0) {
+          first = with_fifth_bits(first, bits, word);
+          second = with_fifth_bits(second, bits, word + 4);
+        }
+        add(first, word, 0);
+        add(second, word + 4, 1);
+      }
+    } else {
+#pragma GCC unroll 8
+      for (int word = 0; word < 8; ++word)
+        add(_mm512_xor_si512(_mm512_loadu_si512(block + Block::weights + word * 64), _mm512_set1_epi8(-128)), word,
+            word % 2);
+    }
+    const __m512i codes =
+        _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(high[0], high[1]), 8), _mm512_add_epi32(low[0], low[1]));
+    const auto in_all_lanes = [](const std::byte* value) { return (__m512)word_in_all_lanes(value); };
+    const __m512 scale = _mm512_mul_ps(sixteen_halves(block), in_all_lanes(input.scales + number * 4));
+    total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), scale, total);
+    if constexpr (Layout::minimum != 0)
+      total = _mm512_fmadd_ps(sixteen_halves(block + Block::minimum), in_all_lanes(input.sums + number * 4), total);
+  }
+  return total;
+}
+
+template <DType type>
+static void interleaved_dots_of(const InterleavedDots& dots) {
+  const int blocks = dots.k / 32;
+  for (int group = 0; group < dots.group_count; ++group) {
+    const std::byte* at = dots.groups + static_cast<std::size_t>(group * blocks) * InterleavedBlock<type>::bytes;
+    for (int vector = 0; vector < dots.vectors; ++vector) {
+      const CodedInput input(dots.inputs + static_cast<std::size_t>(vector) * coded_input_bytes(dots.k), dots.k);
+      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input)
+                                       : interleaved_dot<type, false>(at, blocks, input);
+      _mm512_storeu_ps(dots.out + static_cast<std::size_t>(vector) * dots.out_stride + group * 16, total);
+    }
+  }
+}
+
+/// The values of 16 rows at one column each step, in the arithmetic of dequantize_row.
+template <DType type>
+static void pack_interleaved_of(const std::byte* groups, int group_count, int k, std::uint16_t* panel) {
+  using Layout = CodeLayout<type>;
+  using Block = InterleavedBlock<type>;
+  for (int group = 0; group < kPanelColumns / 16; ++group, panel += 32) {
+    std::uint16_t* to = panel;
+    if (group >= group_count) {
+      for (int pair = 0; pair < k / 2; ++pair) _mm512_storeu_si512(to + pair * 2 * kPanelColumns, __m512i{});
+      continue;
+    }
+    for (int number = 0; number < k / 32; ++number, groups += Block::bytes, to += 32 * kPanelColumns) {
+      const __m512 scale = sixteen_halves(groups);
+      __m512 least = _mm512_setzero_ps();
+      if constexpr (Layout::minimum != 0) least = sixteen_halves(groups + Block::minimum);
+      const auto value = [&](__m512i word, int byte) __attribute__((always_inline)) {
+        const __m512i code = _mm512_and_si512(_mm512_srli_epi32(word, byte * 8), _mm512_set1_epi32(255));
+        const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(Layout::offset)));
+        return Layout::minimum != 0 ? _mm512_fmadd_ps(whole, scale, least) : _mm512_mul_ps(whole, scale);
+      };
+      const auto store = [&](__m512i weights, int word) __attribute__((always_inline)) {
+        for (int pair = 0; pair < 2; ++pair)
+          _mm512_storeu_si512(to + (word * 2 + pair) * 2 * kPanelColumns,
+                              interleaved_bf16(value(weights, pair * 2), value(weights, pair * 2 + 1)));
+      };
+      if constexpr (Block::nibbles) {
+        __m512i bits;
+        if constexpr (Layout::bits != 0) bits = _mm512_loadu_si512(groups + Block::bits);
+        for (int word = 0; word < 4; ++word) {
+          const __m512i both = _mm512_loadu_si512(groups + Block::weights + word * 64), nibble = _mm512_set1_epi8(15);
+          __m512i first = _mm512_and_si512(both, nibble), second = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+          if constexpr (Layout::bits != 0) {
+            first = with_fifth_bits(first, bits, word);
+            second = with_fifth_bits(second, bits, word + 4);
+          }
+          store(first, word);
+          store(second, word + 4);
+        }
+      } else {
+        for (int word = 0; word < 8; ++word)
+          store(_mm512_xor_si512(_mm512_loadu_si512(groups + Block::weights + word * 64), _mm512_set1_epi8(-128)),
+                word);
+      }
+    }
+  }
+}
+
+#define TOME_FOR_EACH_INTERLEAVED_TYPE(CASE) CASE(q4_0) CASE(q4_1) CASE(q5_0) CASE(q5_1) CASE(q8_0)
+
+static void interleaved_dots(const InterleavedDots& dots) {
+  switch (dots.type) {
+#define CASE(name)  \
+  case DType::name: \
+    return interleaved_dots_of<DType::name>(dots);
+    TOME_FOR_EACH_INTERLEAVED_TYPE(CASE)
+#undef CASE
+    default:
+      __builtin_trap();
+  }
+}
+
+static void pack_interleaved_bf16(DType type, const std::byte* groups, int group_count, int k, std::uint16_t* panel) {
+  switch (type) {
+#define CASE(name)  \
+  case DType::name: \
+    return pack_interleaved_of<DType::name>(groups, group_count, k, panel);
+    TOME_FOR_EACH_INTERLEAVED_TYPE(CASE)
+#undef CASE
+    default:
+      __builtin_trap();
+  }
+}
