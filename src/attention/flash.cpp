@@ -18,12 +18,16 @@ namespace {
 using namespace query_tile;
 using kernels::Accumulate;
 
-constexpr int kFewRows = 6;                      ///< up to this many rows read pages of 8 bits as they lie
-constexpr std::uint64_t kLeastSplitKeys = 1024;  ///< of one split, when there are few queries
-constexpr int kEvenTasks = 4;                    ///< tasks are a multiple of this, so that threads share them evenly
-constexpr std::int64_t kEnoughTasks = 8;         ///< with fewer query tiles than this the keys are split too
-constexpr std::int64_t kWantedTasks = 16;        ///< then into about this many tasks
-constexpr int kManyTokens = 32;                  ///< from here on gathering a pattern's global keys is worth its while
+/// Up to this many rows wait for memory and not for products: they read pages of 8 bits as they lie, and all KV heads'
+/// rows are taken together, so that a thread reads memory in its order. What memory fetches beyond a head's part of a
+/// page by itself is then of use: head dim 64, three heads: from 39 to 43 GB/s of 48.
+constexpr int kFewRows = 6;
+constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows
+constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
+constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
+constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
+constexpr std::int64_t kWantedTasks = 16;  ///< then into about this many tasks
+constexpr int kManyTokens = 32;            ///< from here on gathering a pattern's global keys is worth its while
 
 /// Queries of one KV head that are attended to together.
 template <class Element>
@@ -130,17 +134,23 @@ struct ReadNext {
   std::uint32_t kv_head = 0;
 };
 
-/// All steps of a tile in fp32.
-void take_steps(const Tile<float>& tile, PageSteps steps, const ReadNext&, TileMemory<float>& memory) {
-  const AttentionRequest& r = tile.request;
-  const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-  for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
-    Panels<float> panels;
-    panels.count = step.count;
-    load_step_keys(r, tile.kv_head, step, memory, panels.keys);
-    load_step_values(r, tile.kv_head, step, memory, panels.values);
-    find_visible(r, visible, step, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
-    attend(tile, panels, memory);
+/// All steps of tiles of the same tokens, in fp32.
+void take_steps(std::span<const Tile<float>> tiles, const PageSteps& all_steps, const ReadNext&,
+                std::span<TileMemory<float>> memories) {
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
+    const Tile<float>& tile = tiles[i];
+    TileMemory<float>& memory = memories[i];
+    const AttentionRequest& r = tile.request;
+    const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
+    PageSteps steps = all_steps;
+    for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
+      Panels<float> panels;
+      panels.count = step.count;
+      load_step_keys(r, tile.kv_head, step, memory, panels.keys);
+      load_step_values(r, tile.kv_head, step, memory, panels.values);
+      find_visible(r, visible, step, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
+      attend(tile, panels, memory);
+    }
   }
 }
 
@@ -154,78 +164,109 @@ void spread_sums(int rows, TileMemory<float>& memory) {
 }
 void spread_sums(int, TileMemory<std::uint16_t>&) {}
 
-/// All steps of a tile in bf16 (int8: scores from 8-bit products), each asking for the pages of the step after.
-void take_steps(const Tile<std::uint16_t>& tile, PageSteps steps, const ReadNext& next,
-                TileMemory<std::uint16_t>& memory) {
+/// Whether pages of 8 bits are read as they lie.
+bool reads_in_place(const Tile<std::uint16_t>& tile) {
+  const AttentionRequest& r = tile.request;
+  return r.precision != AttentionPrecision::int8 && r.keys->layout().type == DType::q8_0 &&
+         r.rotation.part == nullptr && tile.rows() <= kFewRows && kernels::kernels().attention_step_q8 != nullptr;
+}
+
+/// A step in bf16 (int8: scores from 8-bit products), which asks for the pages of the step after.
+void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const ReadNext& ahead,
+               TileMemory<std::uint16_t>& memory) {
   const AttentionRequest& r = tile.request;
   const KvLayout& layout = r.keys->layout();
-  const bool int8 = r.precision == AttentionPrecision::int8;
-  const bool in_place = !int8 && layout.type == DType::q8_0 && r.rotation.part == nullptr && tile.rows() <= kFewRows &&
-                        kernels::kernels().attention_step_q8 != nullptr;
+  const bool int8 = r.precision == AttentionPrecision::int8, in_place = reads_in_place(tile);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
   const bool as_stored = layout.type == DType::bf16 && r.rotation.part == nullptr;
   const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
-  const std::size_t head_offset = head_bytes * tile.kv_head;
   const kernels::KernelTable& table = kernels::kernels();
-  const auto take_step = int8       ? table.attention_step_int8
-                         : in_place ? table.attention_step_q8
-                                    : table.attention_step_bf16;
-  if (int8)
-    table.quantize_queries(memory.queries, tile.rows(), static_cast<int>(layout.head_dim), memory.queries_8,
-                           memory.query_scales, memory.query_offsets);
-  PageRun pages = steps.next();
+  Panels<std::uint16_t> panels;
+  panels.count = pages.count;
+  const std::byte *stored_keys[kTilePages], *stored_values[kTilePages];
+  const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
+  for (int i = 0; i < pages.count; ++i) {
+    stored_keys[i] = r.keys->page(pages.pages[i]) + head_bytes * tile.kv_head;
+    stored_values[i] = stored_keys[i] + key_bytes;
+    if (!as_stored) continue;
+    panels.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys[i]);
+    panels.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values[i]);
+  }
+  if (!as_stored && !in_place) {
+    if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
+    load_step_values(r, tile.kv_head, pages, memory, panels.values);
+  }
+  find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
+  for (int i = 0; i < ahead.pages.count; ++i) {
+    keys_ahead[i] = r.keys->page(ahead.pages.pages[i]) + head_bytes * ahead.kv_head;
+    values_ahead[i] = keys_ahead[i] + key_bytes;
+  }
+  kernels::AttentionStep step = step_of(tile, panels, memory);
+  step.queries_8 = memory.queries_8;
+  step.query_scales = memory.query_scales;
+  step.query_offsets = memory.query_offsets;
+  step.coded_queries = memory.coded_queries;
+  step.keys_8 = stored_keys;
+  step.values_8 = stored_values;
+  step.keys_ahead = keys_ahead;
+  step.values_ahead = values_ahead;
+  step.pages_ahead = ahead.pages.count;
+  step.stored_keys = static_cast<int>(key_bytes);
+  step.stored_values = static_cast<int>(head_bytes - key_bytes);
+  step.unpacked = !as_stored && !in_place;
+  (int8 ? table.attention_step_int8 : in_place ? table.attention_step_q8 : table.attention_step_bf16)(step);
+}
+
+/// The tile's queries as its products of 8 bits want them, if it has such.
+void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& memory) {
+  const auto dims = static_cast<int>(tile.request.shape.head_dim);
+  const kernels::KernelTable& table = kernels::kernels();
+  if (tile.request.precision == AttentionPrecision::int8)
+    table.quantize_queries(memory.queries, tile.rows(), dims, memory.queries_8, memory.query_scales,
+                           memory.query_offsets);
+  if (!reads_in_place(tile) || table.code_input == nullptr) return;
+  float row[1024];
+  for (int i = 0; i < tile.rows(); ++i) {
+    std::transform(memory.queries + i * dims, memory.queries + (i + 1) * dims, row, bf16_to_f32);
+    table.code_input(row, dims, memory.coded_queries + static_cast<std::size_t>(i) * kernels::coded_input_bytes(dims));
+  }
+}
+
+/// All steps of tiles of the same tokens, page by page.
+void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
+                std::span<TileMemory<std::uint16_t>> memories) {
+  for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);
+  // Pages of 8 bits are short: one at a time, so that heads take turns within what memory fetches ahead.
+  const int most = tiles.size() > 1 && reads_in_place(tiles[0]) ? 1 : kTilePages;
+  PageRun pages = steps.next(most);
   while (pages.count > 0) {
-    const PageRun after = steps.next();
-    Panels<std::uint16_t> panels;
-    panels.count = pages.count;
-    const std::byte *stored_keys[kTilePages], *stored_values[kTilePages];
-    const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
-    for (int i = 0; i < pages.count; ++i) {
-      stored_keys[i] = r.keys->page(pages.pages[i]) + head_offset;
-      stored_values[i] = stored_keys[i] + key_bytes;
-      if (!as_stored) continue;
-      panels.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys[i]);
-      panels.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values[i]);
+    const PageRun after = steps.next(most);
+    for (std::size_t i = 0; i < tiles.size(); ++i) {
+      const ReadNext ahead = i + 1 < tiles.size() ? ReadNext{pages, tiles[i + 1].kv_head}
+                             : after.count > 0    ? ReadNext{after, tiles[0].kv_head}
+                                                  : next;
+      take_step(tiles[i], pages, ahead, memories[i]);
     }
-    if (!as_stored && !in_place) {
-      if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
-      load_step_values(r, tile.kv_head, pages, memory, panels.values);
-    }
-    find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
-    const PageRun& ahead = after.count > 0 ? after : next.pages;
-    for (int i = 0; i < ahead.count; ++i) {
-      keys_ahead[i] = r.keys->page(ahead.pages[i]) + (after.count > 0 ? head_offset : head_bytes * next.kv_head);
-      values_ahead[i] = keys_ahead[i] + key_bytes;
-    }
-    kernels::AttentionStep step = step_of(tile, panels, memory);
-    step.queries_8 = memory.queries_8;
-    step.query_scales = memory.query_scales;
-    step.query_offsets = memory.query_offsets;
-    step.keys_8 = stored_keys;
-    step.values_8 = stored_values;
-    step.keys_ahead = keys_ahead;
-    step.values_ahead = values_ahead;
-    step.pages_ahead = ahead.count;
-    step.stored_keys = static_cast<int>(key_bytes);
-    step.stored_values = static_cast<int>(head_bytes - key_bytes);
-    step.unpacked = !as_stored && !in_place;
-    take_step(step);
     pages = after;
   }
 }
 
 template <class Element>
-void run_tile(const Tile<Element>& tile, const PageSteps& steps, const ReadNext& next, float* output, float* lse,
-              TileMemory<Element>& memory) {
-  const AttentionRequest& r = tile.request;
-  const int group = tile.group(), rows = tile.rows();
-  const std::size_t dims = r.shape.head_dim, columns = r.keys->layout().value_panels() * 64;
-  load_queries(r, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(group), memory);
-  std::fill_n(memory.output, static_cast<std::size_t>(rows) * columns, 0.0f);
+void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
+  const int rows = tile.rows();
+  load_queries(tile.request, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(tile.group()),
+               memory);
+  std::fill_n(memory.output, static_cast<std::size_t>(rows) * tile.request.keys->layout().value_panels() * 64, 0.0f);
   std::fill_n(memory.reference, rows, kNothing);
   std::fill_n(memory.sum, rows * 16, 0.0f);
   if (tile.globals != nullptr) take_globals(tile, memory);
-  take_steps(tile, steps, next, memory);
+}
+
+template <class Element>
+void end_tile(const Tile<Element>& tile, float* output, float* lse, TileMemory<Element>& memory) {
+  const AttentionRequest& r = tile.request;
+  const int group = tile.group(), rows = tile.rows();
+  const std::size_t dims = r.shape.head_dim, columns = r.keys->layout().value_panels() * 64;
   spread_sums(rows, memory);
   for (int row = 0; row < rows; ++row) {
     const auto token = static_cast<std::size_t>(r.token(tile.first_token + row / group));
@@ -265,14 +306,20 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   const int tile_tokens =
       balanced_tile_tokens(queries, group, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim));
   const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
+  // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
+  const bool choosing = r.top_pages > 0;
+  const bool listed = choosing || (r.visible.pattern != nullptr && tiles * r.shape.kv_heads < kEnoughTasks);
+  const bool few = std::is_same_v<Element, std::uint16_t> && tiles == 1 && tile_tokens * group <= kFewRows &&
+                   (listed || r.visible.pattern == nullptr);
+  const std::uint32_t heads = few && !listed && globals == nullptr ? r.shape.kv_heads : 1;  // KV heads of a task
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
-  scratch.threads.reserve(memory_bytes * static_cast<std::size_t>(thread_count()));
+  scratch.threads.reserve(memory_bytes * heads * static_cast<std::size_t>(thread_count()));
 
   const std::uint64_t first_key = r.visible.of(r.position(0)).begin / kPageKeys * kPageKeys;
   const std::uint64_t end_key = r.visible.of(r.position(queries - 1)).end;
   std::uint64_t span = end_key > first_key ? end_key - first_key : 0;
-  const std::int64_t base_tasks = tiles * r.shape.kv_heads;
+  const std::int64_t base_tasks = tiles * r.shape.kv_heads / heads;
   const auto tile_of = [&](std::int64_t index) -> Tile<Element> {
     const int first_token = static_cast<int>(tiles - 1 - index / r.shape.kv_heads) * tile_tokens;  // longest first
     return {r, static_cast<std::uint32_t>(index % r.shape.kv_heads), first_token,
@@ -282,15 +329,13 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     return {r.visible.of(r.position(tile.first_token)).begin,
             r.visible.of(r.position(tile.first_token + tile.tokens - 1)).end};
   };
-  const auto memory_of = [&](int thread) {
+  const auto memory_of = [&](int thread, std::uint32_t head) {
     TileMemory<Element> memory;
-    TileMemory<Element>::carve(scratch.threads.data() + memory_bytes * static_cast<std::size_t>(thread), layout,
-                               tile_tokens * group, &memory);
+    TileMemory<Element>::carve(
+        scratch.threads.data() + memory_bytes * (static_cast<std::size_t>(thread) * heads + head), layout,
+        tile_tokens * group, &memory);
     return memory;
   };
-  // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
-  const bool choosing = r.top_pages > 0;
-  const bool listed = choosing || (r.visible.pattern != nullptr && base_tasks < kEnoughTasks);
   if (choosing)
     CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
   if (listed) {
@@ -300,7 +345,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
       const Tile<Element> tile = tile_of(index);
       std::vector<std::uint64_t>& pages = scratch.chosen[static_cast<std::size_t>(index)];
       if (choosing) {
-        TileMemory<Element> memory = memory_of(thread);
+        TileMemory<Element> memory = memory_of(thread, 0);
         choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, memory,
                      scratch.choices[static_cast<std::size_t>(thread)], pages);
         return;
@@ -320,8 +365,14 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   const auto parts = static_cast<std::uint64_t>(wanted);
   const std::uint64_t split_keys =
       std::max(kLeastSplitKeys, ((span + parts - 1) / parts + kTileKeys - 1) / kTileKeys * kTileKeys);
-  const std::int64_t splits =
+  std::int64_t splits =
       wanted == 1 ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>((span + split_keys - 1) / split_keys));
+  const std::uint64_t span_pages = (span + kPageKeys - 1) / kPageKeys;
+  if (few) {
+    splits = std::clamp<std::int64_t>(static_cast<std::int64_t>(span_pages * layout.page_bytes() / kLeastSplitBytes), 1,
+                                      kWantedTasks);
+    splits = splits == 3 ? 2 : splits < 3 ? splits : splits / kEvenTasks * kEvenTasks;
+  }
   const std::size_t output_size = static_cast<std::size_t>(r.tokens) * r.shape.heads * r.shape.head_dim;
   const std::size_t lse_size = static_cast<std::size_t>(r.tokens) * r.shape.heads;
   if (splits > 1) {
@@ -331,35 +382,56 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   const auto steps_of = [&](const Tile<Element>& tile, std::int64_t index) {
     const std::int64_t split = index % splits;
     KeyInterval keys = keys_of(tile);
-    if (splits > 1) {
+    if (few) {  // as many pages each, give or take one
+      const auto at = [&](std::int64_t part) {
+        return first_key +
+               span_pages * static_cast<std::uint64_t>(part) / static_cast<std::uint64_t>(splits) * kPageKeys;
+      };
+      keys = {std::max(keys.begin, at(split)), std::min(keys.end, at(split + 1))};
+    } else if (splits > 1) {
       const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
       keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
     }
     if (!listed) return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
-    const std::vector<std::uint64_t>& chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
-    const std::size_t each = split_keys / kPageKeys, begin = static_cast<std::size_t>(split) * each;
-    std::span<const std::uint64_t> share = chosen;
-    if (splits > 1) share = share.subspan(std::min(begin, share.size()));
-    if (splits > 1) share = share.first(std::min(each, share.size()));
+    const std::span<const std::uint64_t> chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
+    const std::size_t each = split_keys / kPageKeys;
+    const auto at = [&](std::int64_t part) {
+      const auto number = static_cast<std::size_t>(part), count = static_cast<std::size_t>(splits);
+      return few || count == 1 ? chosen.size() * number / count : std::min(each * number, chosen.size());
+    };
+    const std::span<const std::uint64_t> share = chosen.subspan(at(split), at(split + 1) - at(split));
     return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
   };
   const std::int64_t tasks = base_tasks * splits;
-  parallel_for(tasks, [&](std::int64_t index, int thread) {
-    const std::int64_t split = index % splits;
-    Tile<Element> tile = tile_of(index / splits);
-    if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
-      tile.globals = nullptr;  // the first split takes them
-    ReadNext next;
-    if (const std::int64_t after = index + thread_count(); tiles == 1 && after < tasks) {  // threads take turns, mostly
-      const Tile<Element> other = tile_of(after / splits);
-      next = {steps_of(other, after).next(), other.kv_head};
-    }
-    TileMemory<Element> memory = memory_of(thread);
-    float* output =
-        splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
-    float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
-    run_tile(tile, steps_of(tile, index), next, output, lse, memory);
-  });
+  parallel_for(
+      tasks,
+      [&](std::int64_t index, int thread) {
+        const std::int64_t split = index % splits;
+        std::vector<Tile<Element>> together;
+        std::vector<TileMemory<Element>> memories;
+        for (std::uint32_t head = 0; head < heads; ++head) {
+          Tile<Element> tile = tile_of(index / splits + head);
+          if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
+            tile.globals = nullptr;  // the first split takes them
+          memories.push_back(memory_of(thread, head));
+          memories[head].keys = memories[0].keys;  // unpacked pages last for a step
+          memories[head].values = memories[0].values;
+          memories[head].unpack = memories[0].unpack;
+          begin_tile(tile, memories[head]);
+          together.push_back(tile);
+        }
+        ReadNext next;
+        if (const std::int64_t after = index + 1; tiles == 1 && after < tasks) {  // mostly the same thread's
+          const Tile<Element> other = tile_of(after / splits);
+          next = {steps_of(other, after).next(), other.kv_head};
+        }
+        take_steps(together, steps_of(together[0], index), next, memories);
+        float* output =
+            splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
+        float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
+        for (std::uint32_t head = 0; head < heads; ++head) end_tile(together[head], output, lse, memories[head]);
+      },
+      tiles == 1 ? TaskOrder::runs : TaskOrder::turns);
   if (splits == 1) return;
   parallel_for(static_cast<std::int64_t>(queries) * r.shape.heads, [&](std::int64_t row, int) {
     const auto at = static_cast<std::size_t>(r.token(static_cast<int>(row / r.shape.heads))) * r.shape.heads +

@@ -59,6 +59,7 @@ struct TileMemory {
   std::int8_t* queries_8;       // [rows][head_dim]
   float* query_scales;          // [rows]
   std::int32_t* query_offsets;  // [rows][head_dim / 32]
+  std::byte* coded_queries;     // [rows][coded_input_bytes], for pages of 8 bits as they lie
 
   static std::size_t carve(std::byte* from, const KvLayout& layout, int rows, TileMemory* memory) {
     std::size_t at = 0;
@@ -81,6 +82,7 @@ struct TileMemory {
     take(memory->queries_8, n * layout.head_dim);
     take(memory->query_scales, n);
     take(memory->query_offsets, n * (layout.head_dim / 32));
+    take(memory->coded_queries, n * kernels::coded_input_bytes(static_cast<int>(layout.head_dim)));
     return at;
   }
 };
@@ -197,9 +199,10 @@ class PageSteps {
     end_ = chosen.size();
   }
 
-  PageRun next() {
+  /// The next `most` pages at most.
+  PageRun next(int most = kTilePages) {
     PageRun step;
-    for (; next_ < end_ && step.count < kTilePages; ++next_) {
+    for (; next_ < end_ && step.count < most; ++next_) {
       if (chosen_ == nullptr && visible_.pattern != nullptr) {
         next_ = visible_.pattern->next_page(first_query_, next_);
         if (next_ >= end_) break;

@@ -24,11 +24,12 @@ void pause() {
 #endif
 }
 
-/// A job's state is one word: generation | count | next index. Claiming a task is one compare-exchange on it, so that a
-/// claim can only succeed while its job runs; the job ends when all claimed tasks have been done.
+/// Each thread has a share of a job's tasks, and a word for it that others touch only when they have done theirs:
+/// generation | end | next. Claiming a task is one compare-exchange on it, so that a claim can only succeed while its
+/// job runs; the job ends when all claimed tasks have been done.
 class Team {
  public:
-  explicit Team(int threads) {
+  explicit Team(int threads) : shares_(static_cast<std::size_t>(threads)) {
     for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
   }
   ~Team() {
@@ -36,14 +37,19 @@ class Team {
     wake();
     for (std::thread& helper : helpers_) helper.join();
   }
-  int size() const { return static_cast<int>(helpers_.size()) + 1; }
+  int size() const { return static_cast<int>(shares_.size()); }
 
-  void run(std::int64_t count, const Task& task) {
+  void run(std::int64_t count, const Task& task, TaskOrder order) {
     CHECK(count > 0 && count < (1 << kBits));
-    task_.store(&task, std::memory_order_relaxed);
+    job_ = {&task, count, order};
     done_.store(0, std::memory_order_relaxed);
-    const std::uint64_t generation = (state_.load(std::memory_order_relaxed) >> (2 * kBits)) + 1;
-    state_.store(generation << (2 * kBits) | static_cast<std::uint64_t>(count) << kBits, std::memory_order_seq_cst);
+    const std::uint64_t generation = (shares_[0].word.load(std::memory_order_relaxed) >> (2 * kBits)) + 1;
+    for (int thread = 0; thread < size(); ++thread) {
+      const auto tasks = order == TaskOrder::runs ? first_of(thread + 1, count) - first_of(thread, count)
+                                                  : (count - thread + size() - 1) / size();
+      shares_[static_cast<std::size_t>(thread)].word.store(
+          generation << (2 * kBits) | static_cast<std::uint64_t>(tasks) << kBits, std::memory_order_seq_cst);
+    }
     wake();
     work(0);
     for (int spin = 0; spin < kSpins; ++spin) {
@@ -62,22 +68,44 @@ class Team {
   static constexpr int kBits = 20;
   static constexpr std::uint64_t kMask = (std::uint64_t{1} << kBits) - 1;
 
+  struct Job {
+    const Task* task;
+    std::int64_t count;
+    TaskOrder order;
+  };
+  struct alignas(64) Share {
+    std::atomic<std::uint64_t> word{0};
+  };
+
+  std::int64_t first_of(int thread, std::int64_t count) const { return count * thread / size(); }
+
   void wake() {
     signal_.fetch_add(1, std::memory_order_seq_cst);
     if (sleepers_.load(std::memory_order_seq_cst) > 0) signal_.notify_all();
   }
 
-  /// Takes tasks until the current job has none left.
+  /// Takes tasks until the current job has none left: its own from the front, then others' from the back.
   void work(int thread) {
-    std::uint64_t state = state_.load(std::memory_order_acquire);
-    while ((state & kMask) < ((state >> kBits) & kMask)) {
-      if (!state_.compare_exchange_weak(state, state + 1, std::memory_order_acq_rel, std::memory_order_acquire))
-        continue;
-      (*task_.load(std::memory_order_relaxed))(static_cast<std::int64_t>(state & kMask), thread);
-      done_.fetch_add(1, std::memory_order_seq_cst);
-      if (waiting_.load(std::memory_order_seq_cst)) done_.notify_one();
-      state = state_.load(std::memory_order_acquire);
+    std::int64_t done = 0;
+    for (int i = 0; i < size(); ++i) {
+      const int owner = (thread + i) % size();
+      std::atomic<std::uint64_t>& word = shares_[static_cast<std::size_t>(owner)].word;
+      std::uint64_t state = word.load(std::memory_order_acquire);
+      while ((state & kMask) < ((state >> kBits) & kMask)) {
+        const bool own = i == 0;
+        const std::uint64_t taken = own ? state + 1 : state - (std::uint64_t{1} << kBits);
+        if (!word.compare_exchange_weak(state, taken, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+        const auto number = static_cast<std::int64_t>(own ? state & kMask : (taken >> kBits) & kMask);
+        const Job job = job_;
+        (*job.task)(job.order == TaskOrder::runs ? first_of(owner, job.count) + number : owner + number * size(),
+                    thread);
+        ++done;
+        state = word.load(std::memory_order_acquire);
+      }
     }
+    if (done == 0) return;
+    done_.fetch_add(done, std::memory_order_seq_cst);
+    if (waiting_.load(std::memory_order_seq_cst)) done_.notify_one();
   }
 
   void help(int thread) {
@@ -95,12 +123,12 @@ class Team {
     }
   }
 
+  std::vector<Share> shares_;
   std::vector<std::thread> helpers_;
-  alignas(64) std::atomic<std::uint64_t> state_{0};
+  Job job_{};  ///< written before the shares are, read by who has claimed a task
   alignas(64) std::atomic<std::int64_t> done_{0};
   alignas(64) std::atomic<std::uint32_t> signal_{0};
   std::atomic<int> sleepers_{0};
-  std::atomic<const Task*> task_{nullptr};
   std::atomic<bool> waiting_{false};
   std::atomic<bool> stopping_{false};
 };
@@ -128,13 +156,13 @@ void set_thread_count(int count) {
 
 int thread_count() { return team()->size(); }
 
-void parallel_for(std::int64_t count, const Task& task) {
+void parallel_for(std::int64_t count, const Task& task, TaskOrder order) {
   if (count <= 0) return;
   if (count == 1 || thread_count() == 1) {
     for (std::int64_t index = 0; index < count; ++index) task(index, 0);
     return;
   }
-  team()->run(count, task);
+  team()->run(count, task, order);
 }
 
 }  // namespace tome

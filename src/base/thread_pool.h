@@ -12,8 +12,13 @@ namespace tome {
 void set_thread_count(int count);
 int thread_count();
 
-/// Runs task(index, thread) for index in [0, count), count < 2^20, dynamically scheduled; thread in [0,
-/// thread_count()).
-void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task);
+/// Whose tasks are whose at first: threads take turns (the first tasks are begun first, the last are left to whoever is
+/// free), or each has a run of neighbours (what lies side by side is read by one thread). Whoever has none left takes
+/// the last of another's.
+enum class TaskOrder { turns, runs };
+
+/// Runs task(index, thread) for index in [0, count), count < 2^20, thread in [0, thread_count()).
+void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task,
+                  TaskOrder order = TaskOrder::turns);
 
 }  // namespace tome

@@ -52,6 +52,11 @@ struct SoftmaxTile {
   std::size_t probability_stride;
 };
 
+/// Bytes of an input as code_input makes it.
+inline constexpr std::size_t coded_input_bytes(int k) {
+  return static_cast<std::size_t>(k) * 2 + static_cast<std::size_t>(k) / 32 * 12;
+}
+
 inline constexpr int kStepPages = 4;  ///< pages of 64 keys that an AttentionStep takes at most
 
 /// One step of flash attention from scores to output: a few pages of 64 keys against the rows of a query tile.
@@ -70,8 +75,10 @@ struct AttentionStep {
   const float* query_scales = nullptr;          ///< [rows]
   const std::int32_t* query_offsets = nullptr;  ///< [rows, dims / 32] −128 · Σ queries_8
   const std::byte* const* keys_8 = nullptr;  ///< [pages] [dims / 4][64][4] of code + 128, fp16 scales [dims / 32][64]
-  /// q8: `queries`, and keys_8 as above; values as q8_0 pages hold them, `values` is not read. Queries
-  /// and probabilities may be rounded to 16 bits, each 32 dimensions or page by their largest.
+  /// q8: coded_queries (`queries` where a set has no code_input), and keys_8 as above; values as q8_0 pages hold them,
+  /// `values` is not read. Queries and probabilities may be rounded to 16 bits, each 32 dimensions or page by their
+  /// largest.
+  const std::byte* coded_queries = nullptr;    ///< [rows] as code_input makes them, if there is one
   const std::byte* const* values_8 = nullptr;  ///< [pages] value_panels panels as unpack_q8_values takes them
   const std::uint16_t* const* values;          ///< [pages] value_panels consecutive panels of [32][64][2]
   int value_panels;                            ///< ⌈dims / 64⌉
@@ -102,11 +109,6 @@ struct RowDot {
   float* out;
   std::size_t out_stride;
 };
-
-/// Bytes of an input as code_input makes it.
-inline constexpr std::size_t coded_input_bytes(int k) {
-  return static_cast<std::size_t>(k) * 2 + static_cast<std::size_t>(k) / 32 * 12;
-}
 
 /// out[v · out_stride + r] = Σ_k rows[r][k] · input v[k] for 16 · group_count interleaved rows
 /// (tensor/interleaved_rows.h). An output is one sum over blocks of 32 in ascending order, whatever is beside it.
@@ -169,8 +171,8 @@ struct KernelTable {
                            std::byte* panel);
   void (*panel_product_codes)(const CodeProduct&);
   void (*row_dot)(const RowDot&);
-  /// x[0 … k) for interleaved_dots: codes of at most 127 · 256, each 32 by their largest; what is not a number stays in
-  /// the scale. These three: nullptr where a set has no use for interleaved rows.
+  /// x[0 … k) for interleaved_dots and attention_step_q8: codes of at most 127 · 256, each 32 by their largest; what is
+  /// not a number stays in the scale. These three: nullptr where a set has no use for interleaved rows.
   void (*code_input)(const float* x, int k, std::byte* coded);
   void (*interleaved_dots)(const InterleavedDots&);
   /// 16 · group_count ≤ 64 interleaved rows (the rest is zero) to the panel that pack_panel_bf16 makes of them.

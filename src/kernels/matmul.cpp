@@ -74,33 +74,36 @@ void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, con
   }
   const int share = static_cast<int>(rows) / (kTasksPerThread * thread_count());
   const std::vector<Task> tasks = split(group, std::max(kLeastRowsPerTask, (share + 15) / 16 * 16));
-  parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t index, int) {
-    const Task& task = tasks[static_cast<std::size_t>(index)];
-    const TensorView& weight = *task.weight->weight;
-    float* out = task.weight->output + task.first_row;
-    if (interleaved && weight.interleaved) {
-      table.interleaved_dots({.type = weight.type,
-                              .groups = weight.row(static_cast<std::uint64_t>(task.first_row)),
-                              .group_count = task.row_count / kInterleavedRows,
-                              .k = input.columns,
-                              .inputs = scratch.coded_inputs.data(),
-                              .vectors = input.rows,
-                              .out = out,
-                              .out_stride = task.weight->output_stride});
-      return;
-    }
-    std::vector<std::byte> apart;
-    table.row_dot({.type = weight.type,
-                   .rows = rows_apart(weight, task.first_row, task.row_count, apart),
-                   .row_stride = row_bytes(weight.type, columns),
-                   .row_count = task.row_count,
-                   .k = input.columns,
-                   .x = input.values,
-                   .x_stride = columns,
-                   .vectors = input.rows,
-                   .out = out,
-                   .out_stride = task.weight->output_stride});
-  });
+  parallel_for(
+      static_cast<std::int64_t>(tasks.size()),
+      [&](std::int64_t index, int) {
+        const Task& task = tasks[static_cast<std::size_t>(index)];
+        const TensorView& weight = *task.weight->weight;
+        float* out = task.weight->output + task.first_row;
+        if (interleaved && weight.interleaved) {
+          table.interleaved_dots({.type = weight.type,
+                                  .groups = weight.row(static_cast<std::uint64_t>(task.first_row)),
+                                  .group_count = task.row_count / kInterleavedRows,
+                                  .k = input.columns,
+                                  .inputs = scratch.coded_inputs.data(),
+                                  .vectors = input.rows,
+                                  .out = out,
+                                  .out_stride = task.weight->output_stride});
+          return;
+        }
+        std::vector<std::byte> apart;
+        table.row_dot({.type = weight.type,
+                       .rows = rows_apart(weight, task.first_row, task.row_count, apart),
+                       .row_stride = row_bytes(weight.type, columns),
+                       .row_count = task.row_count,
+                       .k = input.columns,
+                       .x = input.values,
+                       .x_stride = columns,
+                       .vectors = input.rows,
+                       .out = out,
+                       .out_stride = task.weight->output_stride});
+      },
+      TaskOrder::runs);
 }
 
 /// pack(weight, first row, rows, panel) makes a panel of 64 weight rows, product(panel, first input row, rows, c,

@@ -99,6 +99,14 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
       offsets[row * blocks + dim / 32] -= 128 * queries_8[row * dims + dim];
     }
   }
+  const std::size_t coded_bytes = coded_input_bytes(c.dims);
+  std::vector<std::byte> coded(rows * coded_bytes);
+  if (const auto code_input = kernel_table(best_isa()).code_input; c.q8 && code_input != nullptr)
+    for (std::size_t row = 0; row < rows; ++row) {
+      std::vector<float> one(dims);
+      for (std::size_t dim = 0; dim < dims; ++dim) one[dim] = bf16_to_f32(queries[row * dims + dim]);
+      code_input(one.data(), c.dims, coded.data() + row * coded_bytes);
+    }
   for (int step = 0; step < steps; ++step) {
     const int count = step == 1 ? pages - 1 : pages;
     std::vector<std::vector<std::byte>> codes(pages);
@@ -159,6 +167,7 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
             .query_scales = query_scales.data(),
             .query_offsets = offsets.data(),
             .keys_8 = code_pointers,
+            .coded_queries = coded.data(),
             .values_8 = value_code_pointers,
             .values = value_pointers,
             .value_panels = static_cast<int>(panels),

@@ -250,26 +250,15 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
 /// What scores are made of: panels of bf16, 8-bit codes on both sides, or q8_0 pages as they lie.
 enum class Products { bf16, int8, q8 };
 
-/// The rows' queries in the form that their products want; bf16 and int8 find them in the step.
-template <int rows, Products products>
-struct StepQueries {
-  StepQueries(const std::uint16_t*, int) {}
-};
-template <int rows>
-struct StepQueries<rows, Products::q8> : Q8Queries<rows> {
-  using Q8Queries<rows>::Q8Queries;
-};
-
 template <int rows, Products products, ScoreForm form>
-TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
-                             int row, int page, const float* reference, float* scores, std::uint16_t* probabilities) {
+TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
+                             float* scores, std::uint16_t* probabilities) {
   const bool single = s.rows <= 6;
   if (!single || products == Products::int8) ahead.ask();
   if constexpr (products == Products::q8) {
     const std::byte* later = ahead.keys_after(page, s.keys_8);
-    score_page_q8<(rows > 4 ? 3 : rows), form, rows>(s, queries, 0, page, reference, scores, probabilities, later);
-    if constexpr (rows > 4)
-      score_page_q8<rows - 3, form, rows>(s, queries, 3, page, reference, scores, probabilities, later);
+    score_page_q8<(rows > 4 ? 3 : rows), form>(s, row, 0, page, reference, scores, probabilities, later);
+    if constexpr (rows > 4) score_page_q8<rows - 3, form>(s, row, 3, page, reference, scores, probabilities, later);
   } else if constexpr (products == Products::int8) {
     score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
     if constexpr (rows > 3)
@@ -327,10 +316,10 @@ TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, 
 /// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a probability
 /// outgrew its range.
 template <int rows, Products products>
-TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
-                                 int row, int first, int last, std::uint16_t* probabilities) {
+TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
+                                 std::uint16_t* probabilities) {
   for (int page = first; page < last; ++page)
-    step_scores<rows, products, ScoreForm::probabilities>(s, ahead, queries, row, page, s.reference + row, nullptr,
+    step_scores<rows, products, ScoreForm::probabilities>(s, ahead, row, page, s.reference + row, nullptr,
                                                           probabilities + page * kPanelColumns);
   __m512 sums[rows];
 #pragma GCC unroll 6
@@ -355,12 +344,12 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, const
 
 /// One page the long way: masked, with its own maximum.
 template <int rows, Products products>
-static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, const StepQueries<rows, products>& queries,
-                              int row, int page, std::uint16_t* probabilities) {
+static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row, int page,
+                              std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
   alignas(64) float scores[rows][kPanelColumns];
   const float nothing[rows] = {};
-  step_scores<rows, products, ScoreForm::scores>(s, ahead, queries, row, page, nothing, scores[0], nullptr);
+  step_scores<rows, products, ScoreForm::scores>(s, ahead, row, page, nothing, scores[0], nullptr);
   const Exp2Lines lines = exp2_lines(kExp2Lines);
   const float infinity = __builtin_inff();
   for (int r = 0; r < rows; ++r) {
@@ -408,8 +397,6 @@ static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, const St
 template <int rows, Products products>
 static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
   alignas(64) std::uint16_t probabilities[rows * kStepStride];
-  const StepQueries<rows, products> queries(
-      s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims), s.dims);
   // A group that waits for memory takes page by page: between keys and values nothing is asked for, and what has been
   // asked for lasts for one page's softmax and not for four.
   const int span = products != Products::int8 && s.rows <= 6 ? 1 : kStepPages;
@@ -418,12 +405,12 @@ static void step_rows(const AttentionStep& s, StepAhead& ahead, int row) {
   for (int page = 0; page < s.pages;) {
     int whole = page;
     while (started && whole < s.pages && s.visible[whole] == nullptr && whole - page < span) ++whole;
-    if (whole > page && step_seen_whole<rows, products>(s, ahead, queries, row, page, whole, probabilities)) {
+    if (whole > page && step_seen_whole<rows, products>(s, ahead, row, page, whole, probabilities)) {
       page = whole;
       continue;
     }
     const int last = whole > page ? whole : page + 1;
-    for (; page < last; ++page) step_seen_in_part<rows, products>(s, ahead, queries, row, page, probabilities);
+    for (; page < last; ++page) step_seen_in_part<rows, products>(s, ahead, row, page, probabilities);
     started = true;
     for (int r = 0; r < rows; ++r) started = started && s.reference[row + r] > -__builtin_inff();
   }

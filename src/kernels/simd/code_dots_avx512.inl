@@ -1,39 +1,12 @@
 // Dot products of block-quantised rows with one input by 8-bit products (VNNI): what bounds decoding shall be the
-// memory. The input becomes codes of 16 bits, each 32 by their largest, multiplied as two bytes each; four blocks of 32
+// memory. The input becomes codes of 16 bits (coded_input_avx512.inl), multiplied as two bytes each; four blocks of 32
 // weights are taken at a time, the first and the second halves of their weights in a register each, so that four lanes
 // belong to a block. Included by vector_kernels_avx512bf16.cpp.
 
-constexpr int kCodeDotColumns = 16384;   ///< longest row; longer ones take the way over fp32
-constexpr int kMostDotCode = 127 * 256;  ///< both bytes stay signed bytes
-constexpr int kAskedAhead = 4096;        ///< bytes
-constexpr int kGroup = 4;                ///< blocks
+constexpr int kCodeDotColumns = 16384;  ///< longest row; longer ones take the way over fp32
+constexpr int kAskedAhead = 4096;       ///< bytes
+constexpr int kGroup = 4;               ///< blocks
 constexpr int kGroupColumns = 32 * kGroup;
-
-/// 32 values of an input as codes.
-struct BlockCodes {
-  __m512i code[2], upper[2];  ///< code = 256 · upper + what is left, both signed bytes
-  float scale, sum;           ///< of the values; what is not a number stays in the scale
-  inline __attribute__((always_inline)) explicit BlockCodes(const float* x)
-      : BlockCodes(_mm512_loadu_ps(x), _mm512_loadu_ps(x + 16)) {}
-  inline __attribute__((always_inline)) BlockCodes(__m512 first, __m512 second) {
-    const __mmask16 lost = _mm512_cmp_ps_mask(first, second, _CMP_UNORD_Q);
-    const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(first), _mm512_abs_ps(second)));
-    const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? static_cast<float>(kMostDotCode) / largest : 0.0f);
-    code[0] = _mm512_cvtps_epi32(_mm512_mul_ps(first, inverse));
-    code[1] = _mm512_cvtps_epi32(_mm512_mul_ps(second, inverse));
-    for (int half = 0; half < 2; ++half)
-      upper[half] = _mm512_srai_epi32(_mm512_add_epi32(code[half], _mm512_set1_epi32(128)), 8);
-    scale = lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostDotCode);
-    sum = sum_lanes((f32x16)_mm512_add_ps(first, second));
-  }
-  inline __attribute__((always_inline)) void store_high(int half, void* to) const {
-    _mm_storeu_si128(static_cast<__m128i*>(to), _mm512_cvtepi32_epi8(upper[half]));
-  }
-  inline __attribute__((always_inline)) void store_low(int half, void* to) const {
-    _mm_storeu_si128(static_cast<__m128i*>(to),
-                     _mm512_cvtepi32_epi8(_mm512_sub_epi32(code[half], _mm512_slli_epi32(upper[half], 8))));
-  }
-};
 
 /// One input: for each group the high bytes of the first and of the second halves of its blocks, then the low ones;
 /// what the products start at; and per block four lanes of its scale, and the sum of its values in the first of four

@@ -1,31 +1,6 @@
 // Dot products of interleaved rows (tensor/interleaved_rows.h) by 8-bit products (VNNI): 16 rows at a time, a lane a
-// row, every line read once and in order. The input is coded as in code_dots_avx512.inl, once a product. Included by
+// row, every line read once and in order. The input is coded once a product. Included by
 // vector_kernels_avx512bf16.cpp.
-
-/// coded_input_bytes(k) bytes: the codes' high bytes, their low ones; then of each 32 the scale, the sum of the values
-/// and the sum of the codes.
-struct CodedInput {
-  const std::byte *high, *low, *scales, *sums, *code_sums;
-  CodedInput(const std::byte* coded, int k)
-      : high(coded), low(high + k), scales(low + k), sums(scales + k / 8), code_sums(sums + k / 8) {}
-};
-
-static void code_input(const float* x, int k, std::byte* coded) {
-  const CodedInput to(coded, k);
-  const auto at = [](const std::byte* part, int byte) { return const_cast<std::byte*>(part) + byte; };
-  for (int block = 0; block < k / 32; ++block) {
-    const BlockCodes codes(x + block * 32);
-    for (int half = 0; half < 2; ++half) {
-      codes.store_high(half, at(to.high, block * 32 + half * 16));
-      codes.store_low(half, at(to.low, block * 32 + half * 16));
-    }
-    const float scale = codes.scale, sum = codes.sum;
-    const int code_sum = _mm512_reduce_add_epi32(_mm512_add_epi32(codes.code[0], codes.code[1]));
-    __builtin_memcpy(at(to.scales, block * 4), &scale, 4);
-    __builtin_memcpy(at(to.sums, block * 4), &sum, 4);
-    __builtin_memcpy(at(to.code_sums, block * 4), &code_sum, 4);
-  }
-}
 
 /// Where an interleaved block's parts lie.
 template <DType type>

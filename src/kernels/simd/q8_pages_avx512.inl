@@ -1,40 +1,7 @@
-// Scores and outputs of few query rows from q8_0 pages as they lie there (cache/kv_page.h), by 8-bit products: queries,
-// and probabilities times a value's scale, become 16-bit codes, multiplied as two bytes each. That is finer than bf16,
-// and no code is ever widened. For many rows a page is unpacked once instead. Included by attention_step.inl.
-
-constexpr int kMostStepDims = 1024;
-constexpr int kMostHalfCode = 127 * 256;  ///< of queries: both bytes stay signed bytes
-
-/// Rows of queries as (256 · high + low) · scale, a scale for each 32 dimensions.
-template <int rows>
-struct Q8Queries {
-  alignas(64) std::int8_t high[rows][kMostStepDims];
-  alignas(64) std::int8_t low[rows][kMostStepDims];
-  float scales[rows][kMostStepDims / 32];
-  std::int32_t offsets[rows][kMostStepDims / 32];  ///< −128 · a block's sum: keys are stored plus 128
-
-  Q8Queries(const std::uint16_t* queries, int dims) {
-    for (int r = 0; r < rows; ++r, queries += dims)
-      for (int block = 0; block < dims / 32; ++block) {
-        __m512 x[2];
-        for (int v = 0; v < 2; ++v) x[v] = sixteen_bf16(queries + block * 32 + v * 16);
-        const __mmask16 lost = _mm512_cmp_ps_mask(x[0], x[1], _CMP_UNORD_Q);
-        const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(x[0]), _mm512_abs_ps(x[1])));
-        const float inverse = largest > 0.0f ? static_cast<float>(kMostHalfCode) / largest : 0.0f;
-        scales[r][block] = lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostHalfCode);
-        __m512i sum = _mm512_setzero_si512();
-        for (int v = 0; v < 2; ++v) {
-          const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(x[v], _mm512_set1_ps(inverse)));
-          const __m512i upper = _mm512_srai_epi32(_mm512_add_epi32(code, _mm512_set1_epi32(128)), 8);
-          const __m512i lower = _mm512_sub_epi32(code, _mm512_slli_epi32(upper, 8));
-          _mm_store_si128(reinterpret_cast<__m128i*>(high[r] + block * 32 + v * 16), _mm512_cvtepi32_epi8(upper));
-          _mm_store_si128(reinterpret_cast<__m128i*>(low[r] + block * 32 + v * 16), _mm512_cvtepi32_epi8(lower));
-          sum = _mm512_add_epi32(sum, code);
-        }
-        offsets[r][block] = -128 * _mm512_reduce_add_epi32(sum);
-      }
-  }
-};
+// Scores and outputs of few query rows from q8_0 pages as they lie there (cache/kv_page.h), by 8-bit products: queries
+// (coded_input_avx512.inl), and probabilities times a value's scale, are 16-bit codes, multiplied as two bytes each.
+// That is finer than bf16, and no code is ever widened. For many rows a page is unpacked once instead. Included by
+// attention_step.inl.
 
 TOME_INLINE __m512i four_bytes(const void* from) {
   std::int32_t four;
@@ -42,12 +9,13 @@ TOME_INLINE __m512i four_bytes(const void* from) {
   return _mm512_set1_epi32(four);
 }
 
-/// Scores of rows [first, first + rows) of the queries against a page of 8-bit keys, 32 keys at a time.
-template <int rows, ScoreForm form, int all_rows>
-TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>& queries, int first, int page,
-                              const float* reference, float* scores, std::uint16_t* probabilities,
-                              const std::byte* later) {
+/// Scores of rows [row + first, row + first + rows) against a page of 8-bit keys, 32 keys at a time.
+template <int rows, ScoreForm form>
+TOME_ALONE void score_page_q8(const AttentionStep& s, int row, int first, int page, const float* reference,
+                              float* scores, std::uint16_t* probabilities, const std::byte* later) {
   const int blocks = s.dims / 32;
+  const auto each = static_cast<std::ptrdiff_t>(coded_input_bytes(s.dims));
+  const CodedInput queries(s.coded_queries + (row + first) * each, s.dims);
   for (int half = 0; half < 2; ++half) {
     const std::byte* keys = s.keys_8[page] + half * 128;
     const std::byte* keys_later = later + half * s.dims * kPanelColumns / 2;  // one after the other, as memory likes it
@@ -62,7 +30,8 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
 #pragma GCC unroll 4
       for (int r = 0; r < rows; ++r) {
         high[r][0] = high[r][1] = _mm512_setzero_si512();
-        low[r][0] = low[r][1] = _mm512_set1_epi32(queries.offsets[first + r][block]);
+        low[r][0] = low[r][1] =
+            _mm512_set1_epi32(-128 * static_cast<int>(word_at(queries.code_sums + r * each + block * 4)));
       }
       ask_for_line(scales_later);
       scales_later += 128;
@@ -74,8 +43,8 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
         keys_later += 128;
 #pragma GCC unroll 4
         for (int r = 0; r < rows; ++r) {
-          const __m512i upper = four_bytes(queries.high[first + r] + dim),
-                        lower = four_bytes(queries.low[first + r] + dim);
+          const __m512i upper = four_bytes(queries.high + r * each + dim),
+                        lower = four_bytes(queries.low + r * each + dim);
 #pragma GCC unroll 2
           for (int v = 0; v < 2; ++v) {
             dot_u8s8(high[r][v], columns[v], upper);
@@ -89,8 +58,8 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, const Q8Queries<all_rows>&
 #pragma GCC unroll 4
         for (int r = 0; r < rows; ++r) {
           const __m512 sum = _mm512_cvtepi32_ps(_mm512_add_epi32(_mm512_slli_epi32(high[r][v], 8), low[r][v]));
-          sums[r][v] =
-              _mm512_fmadd_ps(_mm512_mul_ps(sum, _mm512_set1_ps(queries.scales[first + r][block])), scale, sums[r][v]);
+          sums[r][v] = _mm512_fmadd_ps(_mm512_mul_ps(sum, (__m512)four_bytes(queries.scales + r * each + block * 4)),
+                                       scale, sums[r][v]);
         }
       }
     }

@@ -70,6 +70,8 @@ static void panel_product_bf16(const PanelProduct<std::uint16_t>& p) {
   }
 }
 
+#include "kernels/simd/coded_input_avx512.inl"
+// (which it needs)
 #include "kernels/simd/attention_step.inl"
 
 /// Turns 16 rows of 16 32-bit units into 16 columns.
