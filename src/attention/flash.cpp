@@ -18,11 +18,12 @@ namespace {
 using namespace query_tile;
 using kernels::Accumulate;
 
-/// Up to this many rows wait for memory and not for products: they read pages of 8 bits as they lie, and all KV heads'
-/// rows are taken together, so that a thread reads memory in its order. What memory fetches beyond a head's part of a
-/// page by itself is then of use: head dim 64, three heads: from 39 to 43 GB/s of 48.
+/// Up to this many rows wait for memory and not for products: they read pages of 8 bits as they lie, and where they
+/// read all pages, all KV heads' rows are taken together, so that a thread reads memory in its order. What memory
+/// fetches beyond a head's part of a page by itself is then of use (head dim 64, three heads, the kernel alone: from 39
+/// to 43 GB/s of 48).
 constexpr int kFewRows = 6;
-constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows
+constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows, all KV heads
 constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
 constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
 constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
@@ -128,7 +129,7 @@ void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
   }
 }
 
-/// What a thread will probably read after its tile: asked for during the last step, whatever comes then.
+/// What a thread reads after a step, or probably reads after its task: asked for while it computes.
 struct ReadNext {
   PageRun pages;
   std::uint32_t kv_head = 0;
@@ -235,9 +236,10 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 /// All steps of tiles of the same tokens, page by page.
 void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
                 std::span<TileMemory<std::uint16_t>> memories) {
-  for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);
+  for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);  // all are of one shape
   // Pages of 8 bits are short: one at a time, so that heads take turns within what memory fetches ahead.
-  const int most = tiles.size() > 1 && reads_in_place(tiles[0]) ? 1 : kTilePages;
+  const int most =
+      tiles.size() > 1 && reads_in_place(tiles[0]) && kernels::kernels().code_input != nullptr ? 1 : kTilePages;
   PageRun pages = steps.next(most);
   while (pages.count > 0) {
     const PageRun after = steps.next(most);
@@ -263,13 +265,14 @@ void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
 }
 
 template <class Element>
-void end_tile(const Tile<Element>& tile, float* output, float* lse, TileMemory<Element>& memory) {
+void end_tile(const Tile<Element>& tile, bool by_query, float* output, float* lse, TileMemory<Element>& memory) {
   const AttentionRequest& r = tile.request;
   const int group = tile.group(), rows = tile.rows();
   const std::size_t dims = r.shape.head_dim, columns = r.keys->layout().value_panels() * 64;
   spread_sums(rows, memory);
   for (int row = 0; row < rows; ++row) {
-    const auto token = static_cast<std::size_t>(r.token(tile.first_token + row / group));
+    const int query = tile.first_token + row / group;
+    const auto token = static_cast<std::size_t>(by_query ? query : r.token(query));
     const auto head = static_cast<std::size_t>(tile.kv_head) * static_cast<std::size_t>(group) +
                       static_cast<std::size_t>(row % group);
     float total = 0.0f;
@@ -311,7 +314,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
   const bool listed = choosing || (r.visible.pattern != nullptr && tiles * r.shape.kv_heads < kEnoughTasks);
   const bool few = std::is_same_v<Element, std::uint16_t> && tiles == 1 && tile_tokens * group <= kFewRows &&
                    (listed || r.visible.pattern == nullptr);
-  const std::uint32_t heads = few && !listed && globals == nullptr ? r.shape.kv_heads : 1;  // KV heads of a task
+  const std::uint32_t heads = few && !listed ? r.shape.kv_heads : 1;  // KV heads of a task; no pattern, so no globals
   TileMemory<Element> measure;
   const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
   scratch.threads.reserve(memory_bytes * heads * static_cast<std::size_t>(thread_count()));
@@ -373,8 +376,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
                                       kWantedTasks);
     splits = splits == 3 ? 2 : splits < 3 ? splits : splits / kEvenTasks * kEvenTasks;
   }
-  const std::size_t output_size = static_cast<std::size_t>(r.tokens) * r.shape.heads * r.shape.head_dim;
-  const std::size_t lse_size = static_cast<std::size_t>(r.tokens) * r.shape.heads;
+  const std::size_t lse_size = static_cast<std::size_t>(queries) * r.shape.heads;  // of a split: query by query
+  const std::size_t output_size = lse_size * r.shape.head_dim;
   if (splits > 1) {
     scratch.split_output.resize(output_size * static_cast<std::size_t>(splits));
     scratch.split_lse.resize(lse_size * static_cast<std::size_t>(splits));
@@ -429,7 +432,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
         float* output =
             splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
         float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
-        for (std::uint32_t head = 0; head < heads; ++head) end_tile(together[head], output, lse, memories[head]);
+        for (std::uint32_t head = 0; head < heads; ++head)
+          end_tile(together[head], splits > 1, output, lse, memories[head]);
       },
       tiles == 1 ? TaskOrder::runs : TaskOrder::turns);
   if (splits == 1) return;
@@ -440,9 +444,10 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     float* output = result.output + at * dims;
     result.lse[at] = kNothing;
     std::fill_n(output, dims, 0.0f);
-    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
-      merge_partial(output, result.lse[at], scratch.split_output.data() + output_size * split + at * dims,
-                    scratch.split_lse[lse_size * split + at], dims);
+    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split) {
+      const std::size_t part = lse_size * split + static_cast<std::size_t>(row);
+      merge_partial(output, result.lse[at], scratch.split_output.data() + part * dims, scratch.split_lse[part], dims);
+    }
   });
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 // What the routines over one query tile share: its memory, its queries as the products want them, its pages in steps,
-// and its scores. Private to attention/ (flash.cpp, page_choice.cpp, head_scores.cpp). A thread's tile is its own.
+// and its scores. Private to attention/ (flash.cpp, page_choice.cpp, head_scores.cpp). A thread's tiles are its own.
 #include <algorithm>
 #include <bit>
 #include <cmath>
@@ -42,7 +42,7 @@ struct Kernels<std::uint16_t> {
 
 inline std::size_t rounded(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
-/// One thread's memory, carved from a single buffer.
+/// A tile's memory, carved from a thread's buffer; tiles that a thread takes in turn share `keys`, `values`, `unpack`.
 template <class Element>
 struct TileMemory {
   Element* queries;        // [rows][head_dim]

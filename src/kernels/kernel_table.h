@@ -172,7 +172,7 @@ struct KernelTable {
   void (*panel_product_codes)(const CodeProduct&);
   void (*row_dot)(const RowDot&);
   /// x[0 … k) for interleaved_dots and attention_step_q8: codes of at most 127 · 256, each 32 by their largest; what is
-  /// not a number stays in the scale. These three: nullptr where a set has no use for interleaved rows.
+  /// not a number stays in the scale. These three: nullptr where a set has no 8-bit products for them.
   void (*code_input)(const float* x, int k, std::byte* coded);
   void (*interleaved_dots)(const InterleavedDots&);
   /// 16 · group_count ≤ 64 interleaved rows (the rest is zero) to the panel that pack_panel_bf16 makes of them.

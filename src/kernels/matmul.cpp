@@ -48,14 +48,6 @@ std::vector<Task> split(std::span<const MatmulWeight> group, int step) {
   return tasks;
 }
 
-/// Rows [first, first + count) of a matrix, one after the other: where they lie, or in `apart`.
-const std::byte* rows_apart(const TensorView& weight, int first, int count, std::vector<std::byte>& apart) {
-  if (!weight.interleaved) return weight.row(static_cast<std::uint64_t>(first));
-  apart.resize(row_bytes(weight.type, weight.columns()) * static_cast<std::size_t>(count));
-  separate_rows(weight, static_cast<std::uint64_t>(first), static_cast<std::uint64_t>(count), apart.data());
-  return apart.data();
-}
-
 void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table,
               MatmulScratch& scratch) {
   std::uint64_t rows = 0;
@@ -93,7 +85,8 @@ void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, con
         }
         std::vector<std::byte> apart;
         table.row_dot({.type = weight.type,
-                       .rows = rows_apart(weight, task.first_row, task.row_count, apart),
+                       .rows = rows_apart(weight, static_cast<std::uint64_t>(task.first_row),
+                                          static_cast<std::uint64_t>(task.row_count), apart),
                        .row_stride = row_bytes(weight.type, columns),
                        .row_count = task.row_count,
                        .k = input.columns,
@@ -178,8 +171,10 @@ void many_rows_in_codes(const MatmulInput& input, std::span<const MatmulWeight> 
       input, group, scratch, code_panel_bytes(input.columns),
       [&](const TensorView& weight, int first_row, int row_count, std::byte* panel) {
         std::vector<std::byte> apart;
-        table.pack_panel_codes(weight.type, rows_apart(weight, first_row, row_count, apart),
-                               row_bytes(weight.type, columns), row_count, input.columns, panel);
+        table.pack_panel_codes(
+            weight.type,
+            rows_apart(weight, static_cast<std::uint64_t>(first_row), static_cast<std::uint64_t>(row_count), apart),
+            row_bytes(weight.type, columns), row_count, input.columns, panel);
       },
       [&](const std::byte* panel, int first_row, int rows, float* c, std::size_t c_stride) {
         const auto first = static_cast<std::size_t>(first_row);
@@ -204,8 +199,10 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
   }
   const auto pack_f32 = [&](const TensorView& weight, int first_row, int row_count, float* panel) {
     std::vector<std::byte> apart;
-    table.pack_panel_f32(weight.type, rows_apart(weight, first_row, row_count, apart),
-                         row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
+    table.pack_panel_f32(
+        weight.type,
+        rows_apart(weight, static_cast<std::uint64_t>(first_row), static_cast<std::uint64_t>(row_count), apart),
+        row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
   };
   if (precision == ProductPrecision::fp32) {  // one order of summation for any number of rows
     many_rows_of<float>(input, input.values, group, scratch, table.panel_product_f32, pack_f32);
@@ -237,8 +234,10 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
           return table.pack_interleaved_bf16(weight.type, weight.row(static_cast<std::uint64_t>(first_row)),
                                              row_count / kInterleavedRows, input.columns, panel);
         std::vector<std::byte> apart;
-        table.pack_panel_bf16(weight.type, rows_apart(weight, first_row, row_count, apart),
-                              row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
+        table.pack_panel_bf16(
+            weight.type,
+            rows_apart(weight, static_cast<std::uint64_t>(first_row), static_cast<std::uint64_t>(row_count), apart),
+            row_bytes(weight.type, weight.columns()), row_count, input.columns, panel);
       });
 }
 

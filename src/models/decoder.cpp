@@ -149,13 +149,8 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
     float* to = s.hidden.data() + static_cast<std::size_t>(i) * c.hidden;
     const TensorView& table = weights_.token_embedding;
     const auto token = static_cast<std::uint64_t>(batch[static_cast<std::size_t>(i)].token);
-    if (table.interleaved) {
-      std::vector<std::byte> row(row_bytes(table.type, c.hidden));
-      separate_rows(table, token, 1, row.data());
-      kernels::dequantize_row(table.type, row.data(), c.hidden, to);
-    } else {
-      kernels::dequantize_row(table.type, table.row(token), c.hidden, to);
-    }
+    std::vector<std::byte> apart;
+    kernels::dequantize_row(table.type, rows_apart(table, token, 1, apart), c.hidden, to);
     if (c.embedding_scale != 1.0f)
       for (std::size_t k = 0; k < c.hidden; ++k) to[k] *= c.embedding_scale;
   });

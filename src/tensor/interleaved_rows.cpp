@@ -51,6 +51,14 @@ void interleave_rows(DType type, const std::byte* rows, std::uint64_t columns, s
     });
 }
 
+const std::byte* rows_apart(const TensorView& matrix, std::uint64_t first, std::uint64_t count,
+                            std::vector<std::byte>& apart) {
+  if (!matrix.interleaved) return matrix.row(first);
+  apart.resize(row_bytes(matrix.type, matrix.columns()) * count);
+  separate_rows(matrix, first, count, apart.data());
+  return apart.data();
+}
+
 void separate_rows(const TensorView& matrix, std::uint64_t first, std::uint64_t count, std::byte* rows) {
   const std::uint64_t columns = matrix.columns(), stride = row_bytes(matrix.type, columns);
   for (std::uint64_t row = first; row < first + count; ++row, rows += stride) {

@@ -13,6 +13,8 @@ namespace tome {
 
 enum class Device { cpu, cuda };
 
+inline constexpr int kInterleavedRows = 16;
+
 struct TensorView {
   DType type = DType::f32;
   std::vector<std::uint64_t> shape;  ///< [rows, columns] for a weight matrix: rows are outputs
@@ -30,7 +32,7 @@ struct TensorView {
   std::uint64_t bytes() const { return row_bytes(type, elements()); }
   /// Not of an interleaved matrix, but for where a group of 16 rows begins.
   const std::byte* row(std::uint64_t index) const {
-    CHECK(!interleaved || index % 16 == 0);
+    CHECK(!interleaved || index % kInterleavedRows == 0);
     return data + index * row_bytes(type, columns());
   }
 };

@@ -277,6 +277,27 @@ TEST(FlashAttention, every_kv_type_is_close_to_the_oracle) {
   check({.head_dim = 96, .keys = 500, .tokens = 60, .type = DType::q8_0, .precision = AttentionPrecision::fp32}, 3e-2);
 }
 
+/// A thread takes all KV heads in turn, over several pages and splits.
+TEST(FlashAttention, one_query_of_several_kv_heads_is_close_to_the_oracle_for_every_kv_type) {
+  const Isa before = active_isa();
+  for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16})
+    for (const auto& [heads, kv_heads, dims] : {std::tuple{6u, 2u, 64u}, {3u, 3u, 64u}, {8u, 4u, 96u}})
+      for (const auto& [keys, window] : {std::pair{65u, 0u}, {3000u, 0u}, {3000u, 1500u}})
+        for (const auto& [type, tolerance] : {std::pair{DType::bf16, 3e-2}, {DType::f16, 3e-2}, {DType::q8_0, 5e-2}}) {
+          if (isa > best_isa() || (isa == Isa::scalar && keys > 1000)) continue;
+          set_isa(isa);
+          check({.heads = heads,
+                 .kv_heads = kv_heads,
+                 .head_dim = dims,
+                 .keys = keys,
+                 .tokens = 1,
+                 .visible = {.window = window},
+                 .type = type},
+                tolerance);
+        }
+  set_isa(before);
+}
+
 TEST(FlashAttention, products_of_8_bits_are_close_to_the_oracle) {
   if (active_isa() < Isa::avx512bf16) GTEST_SKIP() << "no instruction for products of bf16 and of 8 bits";
   for (const std::uint32_t dims : {32u, 64u, 96u, 128u, 256u})

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <string>
 #include <vector>
 
 #include "kernels/matmul.h"
@@ -34,6 +35,24 @@ struct BothWays {
   std::vector<std::byte> apart, interleaved;
   TensorView plain, view;
 };
+
+/// The three kernels: as plain loops, and of each set that has them.
+struct Form {
+  std::string name;
+  void (*code_input)(const float*, int, std::byte*);
+  void (*dots)(const InterleavedDots&);
+  void (*pack)(DType, const std::byte*, int, int, std::uint16_t*);
+  void (*pack_rows)(DType, const std::byte*, std::size_t, int, int, std::uint16_t*);
+};
+std::vector<Form> forms() {
+  std::vector<Form> result{{"plain loops", reference::code_input, reference::interleaved_dots,
+                            reference::pack_interleaved_bf16, reference::pack_panel_bf16}};
+  for (const Isa isa : sets())
+    if (const KernelTable& table = kernel_table(isa); table.interleaved_dots != nullptr)
+      result.push_back({std::string(isa_name(isa)), table.code_input, table.interleaved_dots,
+                        table.pack_interleaved_bf16, table.pack_panel_bf16});
+  return result;
+}
 
 std::vector<float> random_values(std::size_t count, std::uint64_t seed) {
   std::vector<float> values(count);
@@ -109,46 +128,74 @@ TEST(InterleavedRows, dots_agree_with_the_plain_loops_for_every_type_and_number_
       std::vector<float> want(inputs * stride_out);
       reference::row_dot({type, both.apart.data(), both.stride, most * 16, static_cast<int>(k), x.data(), k, inputs,
                           want.data(), stride_out});
-      for (const Isa isa : sets()) {
-        const KernelTable& table = kernel_table(isa);
-        if (table.interleaved_dots == nullptr) continue;
+      for (const Form& form : forms()) {
         std::vector<std::byte> coded(inputs * coded_input_bytes(static_cast<int>(k)));
         for (std::size_t vector = 0; vector < inputs; ++vector)
-          table.code_input(x.data() + vector * k, static_cast<int>(k),
-                           coded.data() + vector * coded_input_bytes(static_cast<int>(k)));
+          form.code_input(x.data() + vector * k, static_cast<int>(k),
+                          coded.data() + vector * coded_input_bytes(static_cast<int>(k)));
         for (std::size_t groups = 1; groups <= most; ++groups)
           for (std::size_t vectors = 1; vectors <= inputs; ++vectors) {
             std::vector<float> got(inputs * stride_out, NAN);
-            table.interleaved_dots({type, both.interleaved.data(), static_cast<int>(groups), static_cast<int>(k),
-                                    coded.data(), static_cast<int>(vectors), got.data(), stride_out});
+            form.dots({type, both.interleaved.data(), static_cast<int>(groups), static_cast<int>(k), coded.data(),
+                       static_cast<int>(vectors), got.data(), stride_out});
             for (std::size_t i = 0; i < got.size(); ++i) {
               if (i / stride_out >= vectors || i % stride_out >= groups * 16)
                 ASSERT_TRUE(std::isnan(got[i])) << "wrote past its rows";
               else
                 ASSERT_NEAR(got[i], want[i],
                             1e-4 * (1 + std::fabs(want[i])) + rounding[i / stride_out * most * 16 + i % stride_out])
-                    << dtype_name(type) << " " << isa_name(isa) << " k " << k << " row " << i % stride_out;
+                    << dtype_name(type) << " " << form.name << " k " << k << " row " << i % stride_out;
             }
           }
       }
     }
 }
 
-TEST(InterleavedRows, an_input_that_is_not_a_number_is_not_lost) {
+TEST(InterleavedRows, codes_of_an_input_are_those_of_the_plain_loops) {
+  constexpr int k = 160;
+  std::vector<float> x = random_values(k, 5);
+  std::fill_n(x.begin(), 32, 0.0f);
+  x[40] = NAN;
+  x[70] = -kInfinity;
+  std::vector<std::byte> want(coded_input_bytes(k));
+  reference::code_input(x.data(), k, want.data());
+  const auto value = [](const std::vector<std::byte>& coded, std::size_t at) {
+    float result;
+    std::memcpy(&result, coded.data() + at, 4);
+    return result;
+  };
+  for (const Form& form : forms()) {
+    std::vector<std::byte> got(want.size() + 1, std::byte{0xee});
+    form.code_input(x.data(), k, got.data());
+    EXPECT_EQ(std::memcmp(got.data(), want.data(), 2 * k), 0) << form.name;
+    EXPECT_EQ(std::memcmp(got.data() + 2 * k + k / 4, want.data() + 2 * k + k / 4, k / 8), 0) << form.name;
+    for (std::size_t at = 2 * k; at < 2 * k + k / 4; at += 4) {  // scales, sums
+      const float one = value(got, at), other = value(want, at);
+      if (std::isnan(other) || std::isinf(other))
+        EXPECT_EQ(std::isnan(one), std::isnan(other)) << form.name;
+      else
+        EXPECT_NEAR(one, other, 1e-5f) << form.name;
+    }
+    EXPECT_TRUE(std::isnan(value(got, 2 * k + 4))) << form.name;
+    EXPECT_TRUE(std::isinf(value(got, 2 * k + 8))) << form.name;
+    EXPECT_EQ(got.back(), std::byte{0xee});
+  }
+}
+
+TEST(InterleavedRows, an_input_that_is_not_a_number_or_infinite_is_not_lost) {
   constexpr int k = 96;
   for (const DType type : kTypes) {
     const BothWays both(type, 16, k);
-    for (const int lost : {0, 31, k - 1})
-      for (const Isa isa : sets()) {
-        const KernelTable& table = kernel_table(isa);
-        if (table.interleaved_dots == nullptr) continue;
-        std::vector<float> x(k, 1.0f), out(16, 0.0f);
-        x[static_cast<std::size_t>(lost)] = NAN;
-        std::vector<std::byte> coded(coded_input_bytes(k));
-        table.code_input(x.data(), k, coded.data());
-        table.interleaved_dots({type, both.interleaved.data(), 1, k, coded.data(), 1, out.data(), 16});
-        for (const float value : out) EXPECT_TRUE(std::isnan(value)) << dtype_name(type) << " " << lost;
-      }
+    for (const float bad : {NAN, kInfinity, -kInfinity})
+      for (const int lost : {0, 31, k - 1})
+        for (const Form& form : forms()) {
+          std::vector<float> x(k, 1.0f), out(16, 0.0f);
+          x[static_cast<std::size_t>(lost)] = bad;
+          std::vector<std::byte> coded(coded_input_bytes(k));
+          form.code_input(x.data(), k, coded.data());
+          form.dots({type, both.interleaved.data(), 1, k, coded.data(), 1, out.data(), 16});
+          for (const float one : out) EXPECT_FALSE(std::isfinite(one)) << dtype_name(type) << " " << form.name;
+        }
   }
 }
 
@@ -156,14 +203,12 @@ TEST(InterleavedRows, panels_of_bf16_are_those_of_the_same_rows_to_the_bit) {
   for (const DType type : kTypes)
     for (const int k : {32, 96, 576})
       for (const int groups : {1, 2, 3, 4})
-        for (const Isa isa : sets()) {
-          const KernelTable& table = kernel_table(isa);
-          if (table.pack_interleaved_bf16 == nullptr) continue;
+        for (const Form& form : forms()) {
           const BothWays both(type, static_cast<std::uint64_t>(groups) * 16, static_cast<std::uint64_t>(k));
           std::vector<std::uint16_t> want(static_cast<std::size_t>(k) * 64, 1), got(want.size(), 2);
-          table.pack_panel_bf16(type, both.apart.data(), both.stride, groups * 16, k, want.data());
-          table.pack_interleaved_bf16(type, both.interleaved.data(), groups, k, got.data());
-          ASSERT_EQ(got, want) << dtype_name(type) << " " << isa_name(isa) << " k " << k << " groups " << groups;
+          form.pack_rows(type, both.apart.data(), both.stride, groups * 16, k, want.data());
+          form.pack(type, both.interleaved.data(), groups, k, got.data());
+          ASSERT_EQ(got, want) << dtype_name(type) << " " << form.name << " k " << k << " groups " << groups;
         }
 }
 

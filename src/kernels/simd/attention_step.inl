@@ -457,11 +457,12 @@ static void quantize_queries(const std::uint16_t* queries, int rows, int dims, s
     }
     const float largest = lost != 0 ? __builtin_nanf("") : max_lanes((f32x16)sizes);
     scales[row] = largest / 127.0f;
+    const auto kept = static_cast<__mmask16>(largest <= __FLT_MAX__ ? 0xffff : 0);  // else the scale alone says so
     const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? 127.0f / largest : 0.0f);
     for (int block = 0; block < dims / 32; ++block) {
       __m512i sum = _mm512_setzero_si512();
       for (int dim = block * 32; dim < block * 32 + 32; dim += 16) {
-        const __m512i code = _mm512_cvtps_epi32(_mm512_mul_ps(sixteen_bf16(queries + dim), inverse));
+        const __m512i code = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(sixteen_bf16(queries + dim), inverse));
         _mm_storeu_si128(reinterpret_cast<__m128i*>(codes + dim), _mm512_cvtepi32_epi8(code));
         sum = _mm512_add_epi32(sum, code);
       }

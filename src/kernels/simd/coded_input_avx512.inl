@@ -4,6 +4,13 @@
 
 constexpr int kMostDotCode = 127 * 256;  ///< both bytes stay signed bytes
 
+/// Four bytes in each lane.
+TOME_INLINE __m512i four_bytes(const void* from) {
+  std::int32_t four;
+  __builtin_memcpy(&four, from, 4);
+  return _mm512_set1_epi32(four);
+}
+
 /// 32 values of an input as codes.
 struct BlockCodes {
   __m512i code[2], upper[2];  ///< code = 256 · upper + what is left, both signed bytes
@@ -14,8 +21,10 @@ struct BlockCodes {
     const __mmask16 lost = _mm512_cmp_ps_mask(first, second, _CMP_UNORD_Q);
     const float largest = max_lanes((f32x16)_mm512_max_ps(_mm512_abs_ps(first), _mm512_abs_ps(second)));
     const __m512 inverse = _mm512_set1_ps(largest > 0.0f ? static_cast<float>(kMostDotCode) / largest : 0.0f);
-    code[0] = _mm512_cvtps_epi32(_mm512_mul_ps(first, inverse));
-    code[1] = _mm512_cvtps_epi32(_mm512_mul_ps(second, inverse));
+    const bool finite = lost == 0 && largest <= __FLT_MAX__;  // else the scale alone says so
+    const auto kept = static_cast<__mmask16>(finite ? 0xffff : 0);
+    code[0] = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(first, inverse));
+    code[1] = _mm512_maskz_cvtps_epi32(kept, _mm512_mul_ps(second, inverse));
     for (int half = 0; half < 2; ++half)
       upper[half] = _mm512_srai_epi32(_mm512_add_epi32(code[half], _mm512_set1_epi32(128)), 8);
     scale = lost != 0 ? __builtin_nanf("") : largest / static_cast<float>(kMostDotCode);

@@ -13,10 +13,6 @@ struct InterleavedBlock {
   static constexpr bool nibbles = type != DType::q8_0;
 };
 
-TOME_INLINE __m512i word_in_all_lanes(const std::byte* from) {
-  return _mm512_set1_epi32(static_cast<int>(word_at(from)));
-}
-
 /// Adds 16 to the weights 4 w … 4 w + 3 of each row whose fifth bit is set.
 TOME_INLINE __m512i with_fifth_bits(__m512i weights, __m512i bits, int word) {
   const __m512i byte =
@@ -44,8 +40,8 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
     if constexpr (Layout::offset != 0)
       low[0] = _mm512_set1_epi32(-Layout::offset * static_cast<int>(word_at(input.code_sums + number * 4)));
     const auto add = [&](__m512i weights, int word, int chain) __attribute__((always_inline)) {
-      dot_u8s8(high[chain], weights, word_in_all_lanes(high_codes + word * 4));
-      dot_u8s8(low[chain], weights, word_in_all_lanes(low_codes + word * 4));
+      dot_u8s8(high[chain], weights, four_bytes(high_codes + word * 4));
+      dot_u8s8(low[chain], weights, four_bytes(low_codes + word * 4));
     };
     if constexpr (Block::nibbles) {
       __m512i bits;
@@ -69,7 +65,7 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
     }
     const __m512i codes =
         _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(high[0], high[1]), 8), _mm512_add_epi32(low[0], low[1]));
-    const auto in_all_lanes = [](const std::byte* value) { return (__m512)word_in_all_lanes(value); };
+    const auto in_all_lanes = [](const std::byte* value) { return (__m512)four_bytes(value); };
     const __m512 scale = _mm512_mul_ps(sixteen_halves(block), in_all_lanes(input.scales + number * 4));
     total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), scale, total);
     if constexpr (Layout::minimum != 0)

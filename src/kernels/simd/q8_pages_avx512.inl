@@ -3,12 +3,6 @@
 // That is finer than bf16, and no code is ever widened. For many rows a page is unpacked once instead. Included by
 // attention_step.inl.
 
-TOME_INLINE __m512i four_bytes(const void* from) {
-  std::int32_t four;
-  __builtin_memcpy(&four, from, 4);
-  return _mm512_set1_epi32(four);
-}
-
 /// Scores of rows [row + first, row + first + rows) against a page of 8-bit keys, 32 keys at a time.
 template <int rows, ScoreForm form>
 TOME_ALONE void score_page_q8(const AttentionStep& s, int row, int first, int page, const float* reference,
