@@ -69,14 +69,7 @@ std::vector<double> rounding_of(const BothWays& both, const std::vector<float>& 
     std::vector<float> weights(k);
     reference::dequantize_row(both.plain.type, both.plain.row(row), k, weights.data());
     for (std::size_t input = 0; input < inputs; ++input)
-      for (std::size_t block = 0; block < k; block += 32) {
-        double largest = 0, weight = 0;
-        for (std::size_t i = block; i < block + 32; ++i) {
-          largest = std::max(largest, std::fabs(static_cast<double>(x[input * k + i])));
-          weight += std::fabs(static_cast<double>(weights[i]));
-        }
-        rounding[input * rows + row] += largest / 65024 * weight;
-      }
+      rounding[input * rows + row] = largest_times_weights(x.data() + input * k, weights.data(), k) / 65024;
   }
   return rounding;
 }

@@ -47,14 +47,8 @@ void compare_row_dots(DType type, std::size_t k) {
     for (std::size_t row = 0; row < most; ++row) {
       std::vector<float> weights(k);
       reference::dequantize_row(type, rows.data() + row * stride, k, weights.data());
-      for (std::size_t block = 0; block < k; block += 32) {
-        double largest = 0, weight = 0;
-        for (std::size_t i = block; i < block + 32; ++i) {
-          largest = std::max(largest, std::fabs(static_cast<double>(x[vector * stride_x + i])));
-          weight += std::fabs(static_cast<double>(weights[i]));
-        }
-        rounding[vector * stride_out + row] += largest / 65534 * weight;
-      }
+      rounding[vector * stride_out + row] =
+          largest_times_weights(x.data() + vector * stride_x, weights.data(), k) / 65534;
     }
   const bool blocks = type != DType::f32 && type != DType::f16 && type != DType::bf16;
   const bool by_codes = k <= 16384 && (type == DType::q4_0 || type == DType::q4_1 || type == DType::q5_0 ||

@@ -1,6 +1,7 @@
 #pragma once
 // What the comparisons of kernels with their plain-loop twins share: instruction sets, random values at odd addresses,
 // random rows of every weight type.
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -86,6 +87,21 @@ inline std::vector<std::byte> random_row(Rng& rng, DType type, std::uint64_t cou
     }
   }
   return row;
+}
+
+/// Of an input of k values and a row of weights: the sum over blocks of 32 of the largest input times the weights'
+/// sizes. Over twice the largest code it is what rounding the input to codes may change.
+inline double largest_times_weights(const float* x, const float* weights, std::size_t k) {
+  double total = 0;
+  for (std::size_t block = 0; block < k; block += 32) {
+    double largest = 0, weight = 0;
+    for (std::size_t i = block; i < block + 32; ++i) {
+      largest = std::max(largest, std::fabs(static_cast<double>(x[i])));
+      weight += std::fabs(static_cast<double>(weights[i]));
+    }
+    total += largest * weight;
+  }
+  return total;
 }
 
 inline constexpr DType kWeightTypes[] = {DType::f32,  DType::f16,  DType::bf16, DType::q4_0,   DType::q4_1,

@@ -22,12 +22,38 @@ TOME_INLINE __m512i with_fifth_bits(__m512i weights, __m512i bits, int word) {
   return _mm512_mask_add_epi8(weights, set, weights, _mm512_set1_epi8(16));
 }
 
+/// take(weights, word) for each word of a block: the stored codes 4 word … 4 word + 3 of 16 rows, as unsigned bytes.
+template <DType type, class Take>
+TOME_INLINE void for_each_word(const std::byte* block, const Take& take) {
+  using Layout = CodeLayout<type>;
+  using Block = InterleavedBlock<type>;
+  if constexpr (Block::nibbles) {
+    const __m512i nibble = _mm512_set1_epi8(15);
+    __m512i bits;
+    if constexpr (Layout::bits != 0) bits = _mm512_loadu_si512(block + Block::bits);
+#pragma GCC unroll 4
+    for (int word = 0; word < 4; ++word) {
+      const __m512i both = _mm512_loadu_si512(block + Block::weights + word * 64);
+      __m512i first = _mm512_and_si512(both, nibble), second = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
+      if constexpr (Layout::bits != 0) {
+        first = with_fifth_bits(first, bits, word);
+        second = with_fifth_bits(second, bits, word + 4);
+      }
+      take(first, word);
+      take(second, word + 4);
+    }
+  } else {
+#pragma GCC unroll 8
+    for (int word = 0; word < 8; ++word)
+      take(_mm512_xor_si512(_mm512_loadu_si512(block + Block::weights + word * 64), _mm512_set1_epi8(-128)), word);
+  }
+}
+
 /// 16 outputs of one input; `asks`: for the lines of what is read next, too.
 template <DType type, bool asks>
 TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input) {
   using Layout = CodeLayout<type>;
   using Block = InterleavedBlock<type>;
-  const __m512i nibble = _mm512_set1_epi8(15);
   __m512 total = _mm512_setzero_ps();
 #pragma GCC unroll 1
   for (int number = 0; number < blocks; ++number, block += Block::bytes) {
@@ -39,30 +65,12 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
     __m512i high[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, low[2] = {high[0], high[0]};
     if constexpr (Layout::offset != 0)
       low[0] = _mm512_set1_epi32(-Layout::offset * static_cast<int>(word_at(input.code_sums + number * 4)));
-    const auto add = [&](__m512i weights, int word, int chain) __attribute__((always_inline)) {
-      dot_u8s8(high[chain], weights, four_bytes(high_codes + word * 4));
-      dot_u8s8(low[chain], weights, four_bytes(low_codes + word * 4));
-    };
-    if constexpr (Block::nibbles) {
-      __m512i bits;
-      if constexpr (Layout::bits != 0) bits = _mm512_loadu_si512(block + Block::bits);
-#pragma GCC unroll 4
-      for (int word = 0; word < 4; ++word) {
-        const __m512i both = _mm512_loadu_si512(block + Block::weights + word * 64);
-        __m512i first = _mm512_and_si512(both, nibble), second = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
-        if constexpr (Layout::bits != 0) {
-          first = with_fifth_bits(first, bits, word);
-          second = with_fifth_bits(second, bits, word + 4);
-        }
-        add(first, word, 0);
-        add(second, word + 4, 1);
-      }
-    } else {
-#pragma GCC unroll 8
-      for (int word = 0; word < 8; ++word)
-        add(_mm512_xor_si512(_mm512_loadu_si512(block + Block::weights + word * 64), _mm512_set1_epi8(-128)), word,
-            word % 2);
-    }
+    for_each_word<type>(
+        block, [&](__m512i weights, int word) __attribute__((always_inline)) {
+          const int chain = Block::nibbles ? word / 4 : word % 2;
+          dot_u8s8(high[chain], weights, four_bytes(high_codes + word * 4));
+          dot_u8s8(low[chain], weights, four_bytes(low_codes + word * 4));
+        });
     const __m512i codes =
         _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(high[0], high[1]), 8), _mm512_add_epi32(low[0], low[1]));
     const auto in_all_lanes = [](const std::byte* value) { return (__m512)four_bytes(value); };
@@ -108,29 +116,12 @@ static void pack_interleaved_of(const std::byte* groups, int group_count, int k,
         const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(Layout::offset)));
         return Layout::minimum != 0 ? _mm512_fmadd_ps(whole, scale, least) : _mm512_mul_ps(whole, scale);
       };
-      const auto store = [&](__m512i weights, int word) __attribute__((always_inline)) {
-        for (int pair = 0; pair < 2; ++pair)
-          _mm512_storeu_si512(to + (word * 2 + pair) * 2 * kPanelColumns,
-                              interleaved_bf16(value(weights, pair * 2), value(weights, pair * 2 + 1)));
-      };
-      if constexpr (Block::nibbles) {
-        __m512i bits;
-        if constexpr (Layout::bits != 0) bits = _mm512_loadu_si512(groups + Block::bits);
-        for (int word = 0; word < 4; ++word) {
-          const __m512i both = _mm512_loadu_si512(groups + Block::weights + word * 64), nibble = _mm512_set1_epi8(15);
-          __m512i first = _mm512_and_si512(both, nibble), second = _mm512_and_si512(_mm512_srli_epi16(both, 4), nibble);
-          if constexpr (Layout::bits != 0) {
-            first = with_fifth_bits(first, bits, word);
-            second = with_fifth_bits(second, bits, word + 4);
-          }
-          store(first, word);
-          store(second, word + 4);
-        }
-      } else {
-        for (int word = 0; word < 8; ++word)
-          store(_mm512_xor_si512(_mm512_loadu_si512(groups + Block::weights + word * 64), _mm512_set1_epi8(-128)),
-                word);
-      }
+      for_each_word<type>(
+          groups, [&](__m512i weights, int word) __attribute__((always_inline)) {
+            for (int pair = 0; pair < 2; ++pair)
+              _mm512_storeu_si512(to + (word * 2 + pair) * 2 * kPanelColumns,
+                                  interleaved_bf16(value(weights, pair * 2), value(weights, pair * 2 + 1)));
+          });
     }
   }
 }
