@@ -211,7 +211,7 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) codes[r][v] = offset;
     }
-#pragma GCC unroll 1
+#pragma GCC unroll 8
     for (int quad = 0; quad < 8; ++quad, keys += 4 * kPanelColumns, queries += 4) {
       __m512i columns[4];
 #pragma GCC unroll 4

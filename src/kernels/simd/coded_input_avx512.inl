@@ -41,25 +41,26 @@ struct BlockCodes {
 
 /// coded_input_bytes(k) bytes: the codes' high bytes, their low ones; then of each 32 the scale, the sum of the values
 /// and the sum of the codes.
-struct CodedInput {
-  const std::byte *high, *low, *scales, *sums, *code_sums;
-  CodedInput(const std::byte* coded, int k)
+template <class Byte>
+struct CodedInputOf {
+  Byte *high, *low, *scales, *sums, *code_sums;
+  CodedInputOf(Byte* coded, int k)
       : high(coded), low(high + k), scales(low + k), sums(scales + k / 8), code_sums(sums + k / 8) {}
 };
+using CodedInput = CodedInputOf<const std::byte>;
 
 static void code_input(const float* x, int k, std::byte* coded) {
-  const CodedInput to(coded, k);
-  const auto at = [](const std::byte* part, int byte) { return const_cast<std::byte*>(part) + byte; };
+  const CodedInputOf<std::byte> to(coded, k);
   for (int block = 0; block < k / 32; ++block) {
     const BlockCodes codes(x + block * 32);
     for (int half = 0; half < 2; ++half) {
-      codes.store_high(half, at(to.high, block * 32 + half * 16));
-      codes.store_low(half, at(to.low, block * 32 + half * 16));
+      codes.store_high(half, to.high + block * 32 + half * 16);
+      codes.store_low(half, to.low + block * 32 + half * 16);
     }
     const float scale = codes.scale, sum = codes.sum;
     const int code_sum = _mm512_reduce_add_epi32(_mm512_add_epi32(codes.code[0], codes.code[1]));
-    __builtin_memcpy(at(to.scales, block * 4), &scale, 4);
-    __builtin_memcpy(at(to.sums, block * 4), &sum, 4);
-    __builtin_memcpy(at(to.code_sums, block * 4), &code_sum, 4);
+    __builtin_memcpy(to.scales + block * 4, &scale, 4);
+    __builtin_memcpy(to.sums + block * 4, &sum, 4);
+    __builtin_memcpy(to.code_sums + block * 4, &code_sum, 4);
   }
 }
