@@ -1,7 +1,9 @@
 // Attention alone, as a share of what the machine can do, measured in the same run:
 //   attention_bench [--benchmark_filter=…]
 // prefill/d:…/heads:…/kv:…/FORM/keys:N   causal prefill of N tokens in chunks of 512: share of the bf16 peak on
-//                                   2·N²·heads·d. FORM: the KV type, or int8 (products of 8 bits on q8_0)
+//                                   2·N²·heads·d (of_peak: the best of five short runs at the beginning; of_now: the
+//                                   median of short runs between the chunks). FORM: the KV type, or int8 (products of 8
+//                                   bits on q8_0)
 // few/…/queries:Q                   Q queries over N cached keys: share of the roofline (bandwidth or peak), where the
 //                                   bandwidth is measured between the runs of every row: it changes within a minute
 // pattern/NAME/keys/N               N tokens in chunks of 512 under a pattern (d 256, 4 query heads on 1: Gemma 3
@@ -10,6 +12,7 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -22,6 +25,7 @@
 #include "attention/pattern.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
+#include "kernels/kernel_table.h"
 #include "kernels/machine_peak.h"
 
 namespace {
@@ -87,18 +91,58 @@ struct Run {
   }
 };
 
+constexpr std::uint64_t kChunksPerBurn = 8;
+
+/// What the cores do of products from registers between the runs of a row: their clock changes within seconds, by a
+/// tenth.
+class Clock {
+ public:
+  void burn() {
+    const kernels::KernelTable& table = kernels::kernels();
+    const auto burn = table.burn_bf16 != nullptr ? table.burn_bf16 : table.burn_f32;
+    if (burn == nullptr) return;
+    std::atomic<std::uint64_t> done{0};
+    const auto start = std::chrono::steady_clock::now();
+    parallel_for(thread_count(), [&](std::int64_t, int) { done += burn(500'000); });
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    rates_.push_back(static_cast<double>(done.load()) / seconds);
+  }
+  double median_rate() {  // 0: no such instruction
+    if (rates_.empty()) return 0;
+    const auto middle = rates_.begin() + static_cast<std::ptrdiff_t>(rates_.size() / 2);
+    std::nth_element(rates_.begin(), middle, rates_.end());
+    return *middle;
+  }
+
+ private:
+  std::vector<double> rates_;
+};
+
 void prefill(benchmark::State& state, Shape shape, Form form) {
   const auto keys = static_cast<std::uint64_t>(state.range(0));
   constexpr int chunk = 512;
   const auto cache = make_cache(shape, keys, form.type, 1);
   Run run(shape, form.precision, chunk);
-  for (auto _ : state)
-    for (std::uint64_t first = 0; first < keys; first += chunk) run.attend(*cache, first, chunk);
+  Clock clock;
+  for (auto _ : state) {
+    double seconds = 0;
+    for (std::uint64_t first = 0; first < keys; first += chunk) {
+      if (first / chunk % kChunksPerBurn == 0) clock.burn();
+      const auto start = std::chrono::steady_clock::now();
+      run.attend(*cache, first, chunk);
+      seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    }
+    state.SetIterationTime(seconds);
+  }
   const double n = static_cast<double>(keys);
   const double flops = 2.0 * n * n * shape.heads * shape.head_dim * static_cast<double>(state.iterations());
   state.counters["GFLOP/s"] = benchmark::Counter(flops / 1e9, benchmark::Counter::kIsRate);
   const double limit = peak().bf16 > 0 ? peak().bf16 : peak().f32;
   if (limit > 0) state.counters["of_peak"] = benchmark::Counter(flops / limit, benchmark::Counter::kIsRate);
+  const double now = clock.median_rate();
+  if (now == 0) return;
+  state.counters["now_GFLOP/s"] = now / 1e9;
+  state.counters["of_now"] = benchmark::Counter(flops / now, benchmark::Counter::kIsRate);
 }
 
 void few(benchmark::State& state, Shape shape, Form form) {
@@ -205,7 +249,7 @@ int main(int count, char** arguments) {
           ->Arg(8192)
           ->Arg(32768)
           ->Unit(benchmark::kMillisecond)
-          ->UseRealTime();
+          ->UseManualTime();
       benchmark::RegisterBenchmark(("few" + typed).c_str(), few, shape, form)
           ->Args({32768, 1})
           ->Args({32768, 16})
