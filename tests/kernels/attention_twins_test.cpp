@@ -1,8 +1,10 @@
 // Softmax tiles, attention steps and cache pages, against their plain-loop twins.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <numeric>
 #include <vector>
 
 #include "kernels/reference/reference_kernels.h"
@@ -261,32 +263,113 @@ TEST(AttentionTwins, queries_become_the_same_codes) {
   }
 }
 
-TEST(AttentionTwins, a_score_that_is_not_a_number_is_not_lost) {
-  for (const Isa isa : sets()) {
-    constexpr int rows = 6, dims = 64;
-    std::vector<std::uint16_t> queries(rows * dims, f32_to_bf16(0.5f)), keys(64 * dims, f32_to_bf16(0.5f)),
-        values(64 * 64, f32_to_bf16(1.0f));
-    std::vector<float> output(rows * 64, 0.0f), reference(rows, -kInfinity), sum(rows * 16, 0.0f);
-    for (int step = 0; step < 3; ++step) {
-      if (step == 1) keys[40] = 0x7fc0;
-      const std::uint16_t *key = keys.data(), *value = values.data();
-      const std::uint64_t* visible = nullptr;
-      kernel_table(isa).attention_step_bf16({.queries = queries.data(),
-                                             .rows = rows,
-                                             .dims = dims,
-                                             .pages = 1,
-                                             .keys = &key,
-                                             .values = &value,
-                                             .value_panels = 1,
-                                             .visible = &visible,
-                                             .output = output.data(),
-                                             .reference = reference.data(),
-                                             .sum = sum.data()});
-      float total = 0;
-      for (int lane = 0; lane < 16; ++lane) total += sum[static_cast<std::size_t>(lane)];
-      EXPECT_EQ(std::isnan(total), step > 0) << isa_name(isa);
-    }
+/// Six equal rows of 64 dimensions and one page that they see whole, value k the k-th unit vector: output[k] is the
+/// probability of key k.
+struct OnePage {
+  static constexpr int rows = 6, dims = 64;
+  std::vector<std::uint16_t> queries, keys, values;
+  std::vector<float> output, reference, sum;
+
+  OnePage()
+      : queries(rows * dims),
+        keys(64 * dims),
+        values(64 * 64),
+        output(rows * 64),
+        reference(rows, -kInfinity),
+        sum(rows * 16) {
+    for (std::size_t key = 0; key < 64; ++key) values[(key / 2 * 64 + key) * 2 + key % 2] = f32_to_bf16(1.0f);
   }
+  void set_query(std::size_t dim, float value) {
+    for (std::size_t row = 0; row < rows; ++row) queries[row * dims + dim] = f32_to_bf16(value);
+  }
+  std::uint16_t& key(std::size_t at, std::size_t dim) { return keys[(dim / 2 * 64 + at) * 2 + dim % 2]; }
+  void step(Isa isa) {
+    const std::uint16_t *key = keys.data(), *value = values.data();
+    const std::uint64_t* visible = nullptr;
+    kernel_table(isa).attention_step_bf16({.queries = queries.data(),
+                                           .rows = rows,
+                                           .dims = dims,
+                                           .pages = 1,
+                                           .keys = &key,
+                                           .values = &value,
+                                           .value_panels = 1,
+                                           .visible = &visible,
+                                           .output = output.data(),
+                                           .reference = reference.data(),
+                                           .sum = sum.data()});
+  }
+  float total() const { return std::accumulate(sum.begin(), sum.begin() + 16, 0.0f); }
+};
+
+TEST(AttentionTwins, a_score_that_is_not_a_number_is_not_lost) {
+  struct Lost {
+    std::uint16_t key;
+    float query;
+  };
+  for (const Isa isa : sets())
+    for (const Lost& lost : {Lost{0x7fc0, 0.5f}, {0xffc0, 0.5f}, {0x7f80, 0.0f}, {0x7f80, 0.5f}})
+      for (const int begins : {0, 1}) {  // in the first page of a row, and after it
+        OnePage page;
+        for (std::size_t dim = 0; dim < 64; ++dim) page.set_query(dim, dim == 7 ? lost.query : 0.5f);
+        for (int step = 0; step < 3; ++step) {
+          page.key(20, 7) = step == begins ? lost.key : 0;
+          page.step(isa);
+          const bool expected = step >= begins;
+          EXPECT_EQ(std::isnan(page.total()), expected) << isa_name(isa) << " key " << lost.key << " step " << step;
+          EXPECT_EQ(std::isnan(page.output[20]), expected) << isa_name(isa) << " key " << lost.key << " step " << step;
+        }
+      }
+}
+
+TEST(AttentionTwins, scores_far_below_the_others_count_for_nothing) {
+  for (const Isa isa : sets())
+    for (const float far : {-200.0f, -98400.0f, -98500.0f, -150000.0f, -196700.0f, -1e30f, -kInfinity}) {
+      OnePage page;
+      page.set_query(0, 1.0f);
+      page.step(isa);
+      page.key(3, 0) = f32_to_bf16(far);
+      page.step(isa);
+      EXPECT_NEAR(page.total(), 127.0f, 0.1f) << isa_name(isa) << " " << far;
+      EXPECT_NEAR(page.output[3], 1.0f, 1e-3f) << isa_name(isa) << " " << far;
+      EXPECT_NEAR(page.output[4], 2.0f, 2e-3f) << isa_name(isa) << " " << far;
+    }
+}
+
+TEST(AttentionTwins, a_probability_errs_by_half_a_percent_at_most_and_not_to_one_side) {
+  for (const Isa isa : sets())
+    for (const bool seen_whole : {false, true}) {
+      double largest = 0, sum = 0;
+      int count = 0;
+      Rng rng(31);
+      for (int round = 0; round < 200; ++round) {
+        OnePage page;
+        for (const std::size_t dim : {0u, 1u, 2u}) page.set_query(dim, 1.0f);
+        if (seen_whole) page.step(isa);  // all scores are 0: so is the reference point
+        double scores[64];
+        for (std::size_t key = 0; key < 64; ++key) {
+          const float score = key == 0 ? 0.0f : static_cast<float>(rng.uniform()) * -30.0f;
+          float rest = score;
+          for (const std::size_t dim : {0u, 1u, 2u}) {
+            page.key(key, dim) = f32_to_bf16(rest);
+            rest -= bf16_to_f32(page.key(key, dim));
+          }
+          scores[key] = static_cast<double>(score);
+        }
+        const std::vector<float> before = page.output;
+        page.step(isa);
+        for (std::size_t key = 1; key < 64; ++key) {
+          const double got = static_cast<double>(page.output[key]) - static_cast<double>(before[key]);
+          if (seen_whole && scores[key] < -6.0) continue;  // lost beside the first page's 1
+          const double error = got / std::exp2(scores[key]) - 1.0;
+          largest = std::max(largest, std::fabs(error));
+          sum += error;
+          ++count;
+        }
+      }
+      EXPECT_GT(count, 2000);
+      EXPECT_LT(largest, 5.2e-3) << isa_name(isa) << " seen whole: " << seen_whole;
+      EXPECT_LT(std::fabs(sum / count), 2e-4) << isa_name(isa) << " seen whole: " << seen_whole;
+    }
 }
 
 TEST(AttentionTwins, pages_of_4_8_and_16_bits_become_the_same_panels) {

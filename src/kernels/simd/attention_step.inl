@@ -1,42 +1,55 @@
 // Scores, softmax and output of a run of pages for six query rows at a time, in registers from the product to the
 // probability: 6 × 64 scores start at minus the row's reference point, so that 2^score is the probability and no score
 // is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
-// with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
-// above the reference point). Included by the instruction set that has vdpbf16ps.
+// with a maximum and a mask; so do pages with a score of 64 or more above the reference point, or one that is no
+// number. Included by the instruction set that has vdpbf16ps.
 
-/// A probability that is too large for its sum, or not a number, is above this.
-constexpr float kLargestSum = 1.8446744e19f;  // 2^64
-
-/// 2^x by sixteen pieces: the fraction's first four bits choose a line, the rest of the fraction goes along it, and the
-/// integer part becomes the exponent. Relative error 1.2e-4 (probabilities become bf16). Under- and overflow become 0
-/// and infinity, NaN stays. One multiply-add: beside products the rest costs nothing, additions and permutations have
-/// pipes of their own.
-alignas(64) constexpr float kExp2Lines[2][16] = {
-    {9.99882750e-01f, 1.04415134e+00f, 1.09037987e+00f, 1.13865511e+00f, 1.18906768e+00f, 1.24171220e+00f,
-     1.29668750e+00f, 1.35409676e+00f, 1.41404775e+00f, 1.47665299e+00f, 1.54203000e+00f, 1.61030150e+00f,
-     1.68159564e+00f, 1.75604624e+00f, 1.83379305e+00f, 1.91498200e+00f},
-    {7.08380519e-01f, 7.39743204e-01f, 7.72494433e-01f, 8.06695684e-01f, 8.42411153e-01f, 8.79707881e-01f,
-     9.18655877e-01f, 9.59328247e-01f, 1.00180134e+00f, 1.04615487e+00f, 1.09247210e+00f, 1.14083998e+00f,
-     1.19134928e+00f, 1.24409482e+00f, 1.29917560e+00f, 1.35669502e+00f}};
-struct Exp2Lines {
-  __m512 start, slope;
+/// x + 127 in 256ths becomes 2^x by a correction that bits 1 … 7 choose: the fraction f lies above the mantissa 2^f − 1
+/// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative; x leads by as much less.
+constexpr int kExp2Lead = 23;
+struct Exp2Corrections {
+  alignas(64) std::uint8_t of[128] = {};
+  constexpr Exp2Corrections() {
+    for (int i = 0; i < 128; ++i) {
+      const int fraction = (4 * i + 1 + 2 * kExp2Lead) % 512;  // in 512ths, in the middle of two 256ths
+      double power = 1.0;
+      for (int f = 0; f < fraction; ++f) power *= 1.0013547198921082;  // 2^(1/512)
+      of[i] = static_cast<std::uint8_t>(kExp2Lead - (fraction / 2.0 - 256.0 * (power - 1.0)));
+    }
+  }
 };
-TOME_INLINE Exp2Lines exp2_lines(const float (*lines)[16]) {
-  return {_mm512_load_ps(lines[0]), _mm512_load_ps(lines[1])};
-}
-TOME_INLINE __m512 probability_of(__m512 x, const Exp2Lines& lines) {
-  // 1.5 · 2^19: its last bits are sixteenths, so the sum's low four bits are those of floor(16 x).
-  const __m512i piece =
-      _mm512_castps_si512(_mm512_add_round_ps(x, _mm512_set1_ps(786432.0f), _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC));
-  const __m512 along = _mm512_reduce_ps(x, 0x49);  // x − floor(16 x) / 16
-  const __m512 p =
-      _mm512_fmadd_ps(_mm512_permutexvar_ps(piece, lines.slope), along, _mm512_permutexvar_ps(piece, lines.start));
-  return _mm512_scalef_ps(p, x);
+static constexpr Exp2Corrections kExp2Corrections;
+
+/// kExp2Corrections in registers.
+struct Exp2Table {
+  __m512i low, high;
+};
+TOME_INLINE Exp2Table exp2_table(const std::uint8_t* corrections) {
+  return {_mm512_load_si512(corrections), _mm512_load_si512(corrections + 64)};
 }
 
-/// 32 probabilities as bf16.
-TOME_INLINE void store_probabilities(__m512 low, __m512 high, std::uint16_t* to) {
-  _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+/// The last 16 bits are x + 127 in 256ths, less kExp2Lead of them; nothing for what lies below. Of a NaN a NaN: the
+/// maximum with one is what comes second.
+TOME_INLINE __m512i in_256ths(__m512 x) {
+  constexpr float base = 49152.0f, least = -127.0f + kExp2Lead / 256.0f;  // 1.5 · 2^15: its last bits are 256ths
+  return _mm512_castps_si512(_mm512_add_ps(_mm512_max_ps(_mm512_set1_ps(least), x), _mm512_set1_ps(base - least)));
+}
+constexpr std::uint32_t kOutgrown = 0x47400000 + (127 + 64) * 256 - kExp2Lead;  ///< in_256ths of 64
+
+/// 2^x as bf16 for 32 scores, in eleven instructions and none where products are made. x + 127 in 256ths has the
+/// exponent in place and the fraction where the mantissa belongs; half of its sum with a correction is 2^x. The error
+/// is 1.12 times that of rounding 2^x to bf16, at most 0.51 %. Below 2^-126 it becomes a denormal, which products take
+/// for nothing. `largest` grows to kOutgrown or beyond if some x was 64 or more, or a NaN; what is returned for it then
+/// is worth nothing.
+TOME_INLINE __m512i exp2_bf16(__m512 first, __m512 second, const Exp2Table& table, __m512i& largest) {
+  const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24,
+                                         22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i low = in_256ths(first), high = in_256ths(second);
+  largest = _mm512_max_epu32(largest, _mm512_max_epu32(low, high));
+  const __m512i x = _mm512_permutex2var_epi16(low, order, high);
+  const __m512i corrections =
+      _mm512_maskz_permutex2var_epi8(0x5555555555555555, table.low, _mm512_srli_epi16(x, 1), table.high);
+  return _mm512_avg_epu16(x, corrections);  // rounds up
 }
 
 /// `sum` with what 64 stored probabilities add up to: a row's output is divided by what was multiplied.
@@ -48,20 +61,22 @@ TOME_INLINE __m512 add_probabilities(__m512 sum, const std::uint16_t* stored) {
 
 constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
 
-/// probabilities[r][0 … 64) = 2^score, from the registers that the scores were made in. The lines are loaded only now:
-/// held during the products they would push accumulators into memory.
+/// probabilities[r][0 … 64) = 2^score, from the registers that the scores were made in. False when a score has outgrown
+/// its range. The table is loaded only now: held during the products it would push accumulators into memory.
 template <int rows, int vectors>
-TOME_INLINE void store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities) {
-  const float(*from)[16] = kExp2Lines;
+TOME_INLINE bool store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities) {
+  const std::uint8_t* from = kExp2Corrections.of;
   __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][vectors - 1]));
-  const Exp2Lines lines = exp2_lines(from);
+  const Exp2Table table = exp2_table(from);
+  __m512i largest = _mm512_setzero_si512();
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v += 2)
-      store_probabilities(probability_of(scores[r][v], lines), probability_of(scores[r][v + 1], lines),
-                          probabilities + static_cast<std::size_t>(r) * kStepStride + v * 16);
+      _mm512_storeu_si512(probabilities + static_cast<std::size_t>(r) * kStepStride + v * 16,
+                          exp2_bf16(scores[r][v], scores[r][v + 1], table, largest));
   }
+  return _mm512_cmpge_epu32_mask(largest, _mm512_set1_epi32(kOutgrown)) == 0;
 }
 
 /// Sixty-four bytes that stay in a register: GCC 12 takes what three rows read from memory three times.
@@ -154,7 +169,7 @@ enum class ScoreForm { scores, probabilities };
 
 /// a[r] · panel − reference[r]: as scores[r][0 … 64), or 2 to their power as probabilities.
 template <int rows, ScoreForm form, bool asks>
-TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
+TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
                            float* scores, std::uint16_t* probabilities, const std::byte* later) {
   __m512 total[rows][4];
 #pragma GCC unroll 6
@@ -165,12 +180,13 @@ TOME_ALONE void score_page(const std::uint16_t* a, int dims, const std::uint16_t
   }
   step_products<rows, asks>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, later);
   if constexpr (form == ScoreForm::probabilities) {
-    store_exponentials<rows, 4>(total, probabilities);
+    return store_exponentials<rows, 4>(total, probabilities);
   } else {
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) _mm512_store_ps(scores + r * kPanelColumns + v * 16, total[r][v]);
+    return true;
   }
 }
 
@@ -192,7 +208,7 @@ TOME_INLINE __m512 sixteen_bf16(const std::uint16_t* from) {
 /// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
 /// whole row in registers.
 template <int rows, ScoreForm form>
-TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const float* reference, float* scores,
+TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const float* reference, float* scores,
                                 std::uint16_t* probabilities) {
   const int blocks = s.dims / 32;
   const std::int8_t* queries = s.queries_8 + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
@@ -211,7 +227,7 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) codes[r][v] = offset;
     }
-#pragma GCC unroll 8
+#pragma GCC unroll 1
     for (int quad = 0; quad < 8; ++quad, keys += 4 * kPanelColumns, queries += 4) {
       __m512i columns[4];
 #pragma GCC unroll 4
@@ -242,7 +258,8 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
       if constexpr (form == ScoreForm::scores) _mm512_store_ps(scores + r * kPanelColumns + v * 16, sums[r][v]);
     }
   }
-  if constexpr (form == ScoreForm::probabilities) store_exponentials<rows, 4>(sums, probabilities);
+  if constexpr (form == ScoreForm::probabilities) return store_exponentials<rows, 4>(sums, probabilities);
+  return true;
 }
 
 #include "kernels/simd/q8_pages_avx512.inl"
@@ -250,27 +267,31 @@ TOME_ALONE void score_page_int8(const AttentionStep& s, int row, int page, const
 /// What scores are made of: panels of bf16, 8-bit codes on both sides, or q8_0 pages as they lie.
 enum class Products { bf16, int8, q8 };
 
+/// False when a probability has outgrown its range.
 template <int rows, Products products, ScoreForm form>
-TOME_INLINE void step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
+TOME_INLINE bool step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
                              float* scores, std::uint16_t* probabilities) {
   const bool single = s.rows <= 6;
   if (!single || products == Products::int8) ahead.ask();
   if constexpr (products == Products::q8) {
     const std::byte* later = ahead.keys_after(page, s.keys_8);
-    score_page_q8<(rows > 4 ? 3 : rows), form>(s, row, 0, page, reference, scores, probabilities, later);
-    if constexpr (rows > 4) score_page_q8<rows - 3, form>(s, row, 3, page, reference, scores, probabilities, later);
+    bool in_range =
+        score_page_q8<(rows > 4 ? 3 : rows), form>(s, row, 0, page, reference, scores, probabilities, later);
+    if constexpr (rows > 4)
+      in_range &= score_page_q8<rows - 3, form>(s, row, 3, page, reference, scores, probabilities, later);
+    return in_range;
   } else if constexpr (products == Products::int8) {
-    score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
+    bool in_range = score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
     if constexpr (rows > 3)
-      score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
-                                      probabilities + 3 * kStepStride);
+      in_range &= score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
+                                                  probabilities + 3 * kStepStride);
+    return in_range;
   } else {
     const std::uint16_t* queries_here = s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
     const std::byte* later = ahead.keys_after(page, s.keys);
     if (single)
-      score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
-    else
-      score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
+      return score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
+    return score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
   }
 }
 
@@ -318,9 +339,11 @@ TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, 
 template <int rows, Products products>
 TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
                                  std::uint16_t* probabilities) {
+  bool in_range = true;
   for (int page = first; page < last; ++page)
-    step_scores<rows, products, ScoreForm::probabilities>(s, ahead, row, page, s.reference + row, nullptr,
-                                                          probabilities + page * kPanelColumns);
+    in_range &= step_scores<rows, products, ScoreForm::probabilities>(s, ahead, row, page, s.reference + row, nullptr,
+                                                                      probabilities + page * kPanelColumns);
+  if (!in_range) return false;
   __m512 sums[rows];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) sums[r] = _mm512_setzero_ps();
@@ -329,10 +352,6 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int r
     for (int r = 0; r < rows; ++r)
       sums[r] =
           add_probabilities(sums[r], probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
-  __mmask16 outgrown = 0;
-#pragma GCC unroll 6
-  for (int r = 0; r < rows; ++r) outgrown |= _mm512_cmp_ps_mask(sums[r], _mm512_set1_ps(kLargestSum), _CMP_NLT_UQ);
-  if (outgrown != 0) return false;
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
     float* sum = s.sum + static_cast<std::size_t>(row + r) * 16;
@@ -350,7 +369,7 @@ static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row,
   alignas(64) float scores[rows][kPanelColumns];
   const float nothing[rows] = {};
   step_scores<rows, products, ScoreForm::scores>(s, ahead, row, page, nothing, scores[0], nullptr);
-  const Exp2Lines lines = exp2_lines(kExp2Lines);
+  const Exp2Table table = exp2_table(kExp2Corrections.of);
   const float infinity = __builtin_inff();
   for (int r = 0; r < rows; ++r) {
     const std::uint64_t seen = s.visible[page] == nullptr ? ~std::uint64_t{0} : s.visible[page][row + r];
@@ -380,15 +399,17 @@ static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row,
       for (std::size_t column = 0; column < columns; column += 16)
         _mm512_storeu_ps(output + column, _mm512_mul_ps(_mm512_loadu_ps(output + column), _mm512_set1_ps(factor)));
     }
-    __m512 p[4];
-#pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) {
-      const auto mask = static_cast<__mmask16>(seen >> (v * 16));
-      p[v] = _mm512_maskz_mov_ps(
-          mask, probability_of(_mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), _mm512_set1_ps(reference)), lines));
+    const __m512 start = _mm512_set1_ps(reference);
+    for (int v = 0; v < 4; v += 2) {
+      const __m512 low = _mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), start),
+                   high = _mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16 + 16), start);
+      __m512i largest = _mm512_setzero_si512();
+      __m512i both = exp2_bf16(low, high, table, largest);
+      const __mmask32 lost =
+          _mm512_kunpackw(_mm512_cmp_ps_mask(high, high, _CMP_UNORD_Q), _mm512_cmp_ps_mask(low, low, _CMP_UNORD_Q));
+      both = _mm512_mask_mov_epi16(both, lost, _mm512_set1_epi16(0x7fff));
+      _mm512_storeu_si512(to + v * 16, _mm512_maskz_mov_epi16(static_cast<__mmask32>(seen >> (v * 16)), both));
     }
-    store_probabilities(p[0], p[1], to);
-    store_probabilities(p[2], p[3], to + 32);
     _mm512_storeu_ps(sum, add_probabilities(_mm512_loadu_ps(sum), to));
   }
   step_output<rows, products>(s, ahead, row, page, page + 1, probabilities);

@@ -5,8 +5,9 @@
 
 /// Scores of rows [row + first, row + first + rows) against a page of 8-bit keys, 32 keys at a time.
 template <int rows, ScoreForm form>
-TOME_ALONE void score_page_q8(const AttentionStep& s, int row, int first, int page, const float* reference,
+TOME_ALONE bool score_page_q8(const AttentionStep& s, int row, int first, int page, const float* reference,
                               float* scores, std::uint16_t* probabilities, const std::byte* later) {
+  bool in_range = true;
   const int blocks = s.dims / 32;
   const auto each = static_cast<std::ptrdiff_t>(coded_input_bytes(s.dims));
   const CodedInput queries(s.coded_queries + (row + first) * each, s.dims);
@@ -58,7 +59,8 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, int row, int first, int pa
       }
     }
     if constexpr (form == ScoreForm::probabilities) {
-      store_exponentials<rows, 2>(sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32);
+      in_range &=
+          store_exponentials<rows, 2>(sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32);
     } else {
 #pragma GCC unroll 4
       for (int r = 0; r < rows; ++r)
@@ -67,6 +69,7 @@ TOME_ALONE void score_page_q8(const AttentionStep& s, int row, int first, int pa
           _mm512_store_ps(scores + (first + r) * kPanelColumns + half * 32 + v * 16, sums[r][v]);
     }
   }
+  return in_range;
 }
 
 constexpr std::size_t kQ8PanelCodes = static_cast<std::size_t>(kPanelColumns) * kPanelColumns;
