@@ -12,7 +12,6 @@
 #include <benchmark/benchmark.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
@@ -99,13 +98,7 @@ class Clock {
  public:
   void burn() {
     const kernels::KernelTable& table = kernels::kernels();
-    const auto burn = table.burn_bf16 != nullptr ? table.burn_bf16 : table.burn_f32;
-    if (burn == nullptr) return;
-    std::atomic<std::uint64_t> done{0};
-    const auto start = std::chrono::steady_clock::now();
-    parallel_for(thread_count(), [&](std::int64_t, int) { done += burn(500'000); });
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    rates_.push_back(static_cast<double>(done.load()) / seconds);
+    rates_.push_back(kernels::operation_rate(table.burn_bf16 != nullptr ? table.burn_bf16 : table.burn_f32, 500'000));
   }
   double median_rate() {  // 0: no such instruction
     if (rates_.empty()) return 0;

@@ -20,20 +20,22 @@ double seconds_of(const Work& work) {
 }
 
 double best_rate(std::uint64_t (*burn)(std::uint64_t)) {
-  if (burn == nullptr) return 0;
   double best = 0;
-  for (int run = 0; run < kRuns; ++run) {
-    std::atomic<std::uint64_t> done{0};
-    const double seconds =
-        seconds_of([&] { parallel_for(thread_count(), [&](std::int64_t, int) { done += burn(2'000'000); }); });
-    best = std::max(best, static_cast<double>(done.load()) / seconds);
-  }
+  for (int run = 0; run < kRuns; ++run) best = std::max(best, operation_rate(burn, 2'000'000));
   return best;
 }
 
 constexpr std::size_t kReadBytes = std::size_t{256} << 20, kReadStep = std::size_t{1} << 20;
 
 }  // namespace
+
+double operation_rate(std::uint64_t (*burn)(std::uint64_t), std::uint64_t rounds) {
+  if (burn == nullptr) return 0;
+  std::atomic<std::uint64_t> done{0};
+  const double seconds =
+      seconds_of([&] { parallel_for(thread_count(), [&](std::int64_t, int) { done += burn(rounds); }); });
+  return static_cast<double>(done.load()) / seconds;
+}
 
 ReadBandwidth::ReadBandwidth() : buffer_(kReadBytes) {
   parallel_for(static_cast<std::int64_t>(kReadBytes / kReadStep), [&](std::int64_t index, int) {

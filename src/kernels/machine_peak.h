@@ -15,6 +15,9 @@ struct MachinePeak {
 /// Takes about two seconds and 256 MiB.
 MachinePeak measure_peak();
 
+/// Operations a second of one run of `burn` (KernelTable::burn_…) with `rounds` of it on every thread; 0 for nullptr.
+double operation_rate(std::uint64_t (*burn)(std::uint64_t), std::uint64_t rounds);
+
 /// The read bandwidth alone, again and again: on a shared machine it changes within a minute, by half.
 class ReadBandwidth {
  public:
