@@ -13,6 +13,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from kill_at import kill_at  # noqa: E402
+
 TOME, MODEL = sys.argv[1:3]
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 10
 
@@ -33,14 +36,14 @@ def check(suite, scratch):
         raise SystemExit(f"undisturbed run: exit code {done.returncode}: {done.stderr}")
     expected = (whole / "results.jsonl").read_bytes()
     lines = expected.count(b"\n")
+    results = killed / "results.jsonl"
+
+    def samples():
+        return results.read_bytes().count(b"\n") if results.exists() else 0
+
     draw, interrupted, places = random.Random(5), 0, []
-    for _ in range(KILLS):
-        child = subprocess.Popen(command(killed), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(draw.uniform(0.02, 1.5 * took / KILLS))
-        child.kill()
-        child.wait()
-        results = killed / "results.jsonl"
-        places.append(results.read_bytes().count(b"\n") if results.exists() else 0)
+    for target in sorted(draw.randrange(int(0.9 * lines)) for _ in range(KILLS)):
+        places.append(kill_at(command(killed), samples, target, draw.uniform(0, 0.05)))
         interrupted += places[-1] < lines
         if draw.random() < 0.5 and results.exists():  # as a machine that lost power may leave it: half a line
             with open(results, "ab") as file:

@@ -14,6 +14,9 @@ import sys
 import tempfile
 import time
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+from kill_at import kill_at  # noqa: E402
+
 TOME, MODEL = sys.argv[1:3]
 KILLS = int(sys.argv[3]) if len(sys.argv) > 3 else 8
 STEPS = 150
@@ -40,14 +43,14 @@ def main():
         took = time.monotonic() - begin
         if done.returncode:
             raise SystemExit(f"undisturbed run: exit code {done.returncode}: {done.stderr}")
-        draw, places = random.Random(5), []
-        for _ in range(KILLS):
-            child = subprocess.Popen(command("killed"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            time.sleep(draw.uniform(0.2, 0.6) * took)
-            child.kill()
-            child.wait()
-            curve = folder / "killed" / "loss.csv"
-            places.append(max(0, curve.read_text().count("\n") - 1) if curve.exists() else 0)
+        curve = folder / "killed" / "loss.csv"
+
+        def steps():
+            return max(0, curve.read_text().count("\n") - 1) if curve.exists() else 0
+
+        draw = random.Random(5)
+        targets = sorted(draw.randrange(int(0.8 * STEPS)) for _ in range(KILLS))
+        places = [kill_at(command("killed"), steps, target, draw.uniform(0, 0.05)) for target in targets]
         done = subprocess.run(command("killed"), capture_output=True, text=True, timeout=600)
         if done.returncode:
             raise SystemExit(f"after {KILLS} kills: exit code {done.returncode}: {done.stderr}")
