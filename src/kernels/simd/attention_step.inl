@@ -1,11 +1,11 @@
 // Scores, softmax and output of a run of pages for six query rows at a time, in registers from the product to the
 // probability: 6 × 64 scores start at minus the row's reference point, so that 2^score is the probability and no score
 // is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
-// with a maximum and a mask; so do pages with a score of 64 or more above the reference point, or one that is no
-// number. Included by the instruction set that has vdpbf16ps.
+// with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
+// above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps.
 
 /// x + 127 in 256ths becomes 2^x by a correction that bits 1 … 7 choose: the fraction f lies above the mantissa 2^f − 1
-/// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative; x leads by as much less.
+/// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative: kExp2Base has as much less.
 constexpr int kExp2Lead = 23;
 struct Exp2Corrections {
   alignas(64) std::uint8_t of[128] = {};
@@ -28,28 +28,31 @@ TOME_INLINE Exp2Table exp2_table(const std::uint8_t* corrections) {
   return {_mm512_load_si512(corrections), _mm512_load_si512(corrections + 64)};
 }
 
-/// The last 16 bits are x + 127 in 256ths, less kExp2Lead of them; nothing for what lies below. Of a NaN a NaN: the
-/// maximum with one is what comes second.
-TOME_INLINE __m512i in_256ths(__m512 x) {
-  constexpr float base = 49152.0f, least = -127.0f + kExp2Lead / 256.0f;  // 1.5 · 2^15: its last bits are 256ths
-  return _mm512_castps_si512(_mm512_add_ps(_mm512_max_ps(_mm512_set1_ps(least), x), _mm512_set1_ps(base - least)));
-}
-constexpr std::uint32_t kOutgrown = 0x47400000 + (127 + 64) * 256 - kExp2Lead;  ///< in_256ths of 64
+/// 1.5 · 2^15, whose last bits are 256ths, and 127 less kExp2Lead 256ths: the last 16 bits of kExp2Base + x have the
+/// exponent of 2^x in place, and the fraction of x where the mantissa belongs.
+constexpr float kExp2Least = 49152.0f, kExp2Base = kExp2Least + 127.0f - kExp2Lead / 256.0f;
+/// A probability that is too large for its sum is above this.
+constexpr float kLargestSum = 1.8446744e19f;  // 2^64
 
-/// 2^x as bf16 for 32 scores, in eleven instructions and none where products are made. x + 127 in 256ths has the
-/// exponent in place and the fraction where the mantissa belongs; half of its sum with a correction is 2^x. The error
-/// is 1.12 times that of rounding 2^x to bf16, at most 0.51 %. Below 2^-126 it becomes a denormal, which products take
-/// for nothing. `largest` grows to kOutgrown or beyond if some x was 64 or more, or a NaN; what is returned for it then
-/// is worth nothing.
-TOME_INLINE __m512i exp2_bf16(__m512 first, __m512 second, const Exp2Table& table, __m512i& largest) {
+/// 2^x as bf16 from kExp2Base + x for 32 scores: half of the sum with a correction. The error is 1.12 times that of
+/// rounding 2^x to bf16, at most 0.51 %. Below 2^-126 it becomes a denormal, which products take for nothing. `seen`
+/// collects bits: in_range() tells whether all x were below 129 and numbers; else what is returned is worth nothing.
+TOME_INLINE __m512i exp2_bf16(__m512 first, __m512 second, const Exp2Table& table, __m512i& seen) {
   const __m512i order = _mm512_set_epi16(62, 60, 58, 56, 54, 52, 50, 48, 46, 44, 42, 40, 38, 36, 34, 32, 30, 28, 26, 24,
                                          22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
-  const __m512i low = in_256ths(first), high = in_256ths(second);
-  largest = _mm512_max_epu32(largest, _mm512_max_epu32(low, high));
+  // The maximum with a NaN is what comes second, the NaN.
+  const __m512 least = _mm512_set1_ps(kExp2Least);
+  const __m512i low = _mm512_castps_si512(_mm512_max_ps(least, first)),
+                high = _mm512_castps_si512(_mm512_max_ps(least, second));
+  seen = _mm512_ternarylogic_epi32(seen, low, high, 0xfe);  // or
   const __m512i x = _mm512_permutex2var_epi16(low, order, high);
   const __m512i corrections =
       _mm512_maskz_permutex2var_epi8(0x5555555555555555, table.low, _mm512_srli_epi16(x, 1), table.high);
   return _mm512_avg_epu16(x, corrections);  // rounds up
+}
+/// Larger numbers and NaNs have other bits in their upper half than kExp2Least.
+TOME_INLINE bool in_range(__m512i seen) {
+  return _mm512_test_epi32_mask(seen, _mm512_set1_epi32(static_cast<int>(~0x4740ffffu))) == 0;
 }
 
 /// `sum` with what 64 stored probabilities add up to: a row's output is divided by what was multiplied.
@@ -61,22 +64,30 @@ TOME_INLINE __m512 add_probabilities(__m512 sum, const std::uint16_t* stored) {
 
 constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
 
-/// probabilities[r][0 … 64) = 2^score, from the registers that the scores were made in. False when a score has outgrown
-/// its range. The table is loaded only now: held during the products it would push accumulators into memory.
+/// probabilities[r][0 … 64) = 2^x from kExp2Base + x, from the registers that these were made in. False when an x has
+/// outgrown its range. The table is loaded only now: held during the products it would push accumulators into memory.
 template <int rows, int vectors>
 TOME_INLINE bool store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities) {
   const std::uint8_t* from = kExp2Corrections.of;
   __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][vectors - 1]));
   const Exp2Table table = exp2_table(from);
-  __m512i largest = _mm512_setzero_si512();
+  __m512i seen = _mm512_setzero_si512();
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 2
     for (int v = 0; v < vectors; v += 2)
       _mm512_storeu_si512(probabilities + static_cast<std::size_t>(r) * kStepStride + v * 16,
-                          exp2_bf16(scores[r][v], scores[r][v + 1], table, largest));
+                          exp2_bf16(scores[r][v], scores[r][v + 1], table, seen));
   }
-  return _mm512_cmpge_epu32_mask(largest, _mm512_set1_epi32(kOutgrown)) == 0;
+  return in_range(seen);
+}
+
+template <int rows, int vectors>
+TOME_INLINE void add_exp2_base(__m512 (&scores)[rows][vectors]) {
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < vectors; ++v) scores[r][v] = _mm512_add_ps(scores[r][v], _mm512_set1_ps(kExp2Base));
 }
 
 /// Sixty-four bytes that stay in a register: GCC 12 takes what three rows read from memory three times.
@@ -180,6 +191,7 @@ TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t
   }
   step_products<rows, asks>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, later);
   if constexpr (form == ScoreForm::probabilities) {
+    add_exp2_base(total);
     return store_exponentials<rows, 4>(total, probabilities);
   } else {
 #pragma GCC unroll 6
@@ -251,10 +263,11 @@ TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const
   }
 #pragma GCC unroll 3
   for (int r = 0; r < rows; ++r) {
-    const __m512 scale = _mm512_set1_ps(s.query_scales[row + r]), start = _mm512_set1_ps(reference[r]);
+    constexpr float base = form == ScoreForm::probabilities ? kExp2Base : 0.0f;
+    const __m512 scale = _mm512_set1_ps(s.query_scales[row + r]), start = _mm512_set1_ps(base - reference[r]);
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) {
-      sums[r][v] = _mm512_fmsub_ps(sums[r][v], scale, start);
+      sums[r][v] = _mm512_fmadd_ps(sums[r][v], scale, start);
       if constexpr (form == ScoreForm::scores) _mm512_store_ps(scores + r * kPanelColumns + v * 16, sums[r][v]);
     }
   }
@@ -352,6 +365,10 @@ TOME_INLINE bool step_seen_whole(const AttentionStep& s, StepAhead& ahead, int r
     for (int r = 0; r < rows; ++r)
       sums[r] =
           add_probabilities(sums[r], probabilities + static_cast<std::size_t>(r) * kStepStride + page * kPanelColumns);
+  __mmask16 outgrown = 0;
+#pragma GCC unroll 6
+  for (int r = 0; r < rows; ++r) outgrown |= _mm512_cmp_ps_mask(sums[r], _mm512_set1_ps(kLargestSum), _CMP_NLT_UQ);
+  if (outgrown != 0) return false;
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
     float* sum = s.sum + static_cast<std::size_t>(row + r) * 16;
@@ -403,8 +420,9 @@ static void step_seen_in_part(const AttentionStep& s, StepAhead& ahead, int row,
     for (int v = 0; v < 4; v += 2) {
       const __m512 low = _mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16), start),
                    high = _mm512_sub_ps(_mm512_load_ps(scores[r] + v * 16 + 16), start);
-      __m512i largest = _mm512_setzero_si512();
-      __m512i both = exp2_bf16(low, high, table, largest);
+      const __m512 base = _mm512_set1_ps(kExp2Base);
+      __m512i unused = _mm512_setzero_si512();
+      __m512i both = exp2_bf16(_mm512_add_ps(base, low), _mm512_add_ps(base, high), table, unused);
       const __mmask32 lost =
           _mm512_kunpackw(_mm512_cmp_ps_mask(high, high, _CMP_UNORD_Q), _mm512_cmp_ps_mask(low, low, _CMP_UNORD_Q));
       both = _mm512_mask_mov_epi16(both, lost, _mm512_set1_epi16(0x7fff));

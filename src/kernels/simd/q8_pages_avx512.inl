@@ -59,6 +59,7 @@ TOME_ALONE bool score_page_q8(const AttentionStep& s, int row, int first, int pa
       }
     }
     if constexpr (form == ScoreForm::probabilities) {
+      add_exp2_base(sums);
       in_range &=
           store_exponentials<rows, 2>(sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32);
     } else {
