@@ -23,6 +23,7 @@ using kernels::Accumulate;
 /// fetches beyond a head's part of a page by itself is then of use (head dim 64, three heads, the kernel alone: from 39
 /// to 43 GB/s of 48).
 constexpr int kFewRows = 6;
+constexpr std::size_t kTurnBytes = 32 << 10;         ///< of a KV head before it is the next one's turn
 constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows, all KV heads
 constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
 constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
@@ -172,6 +173,22 @@ bool reads_in_place(const Tile<std::uint16_t>& tile) {
          r.rotation.part == nullptr && tile.rows() <= kFewRows && kernels::kernels().attention_step_q8 != nullptr;
 }
 
+/// Whether pages hold what the products read.
+bool as_stored(const Tile<std::uint16_t>& tile) {
+  return tile.request.keys->layout().type == DType::bf16 && tile.request.rotation.part == nullptr;
+}
+
+/// Pages that a step takes where `heads` KV heads take turns: memory fetches best what is read one after the other, and
+/// a step has its price (one query of head dim 64 from bf16, 1, 2, 4 pages: 89, 91, 80 % of reading; of 128: 95, 90,
+/// 87; from f16: 52, 42, 38).
+int turn_pages(const Tile<std::uint16_t>& tile, std::size_t heads) {
+  if (heads == 1) return kTilePages;
+  const KvLayout& layout = tile.request.keys->layout();
+  const std::size_t bytes = layout.key_bytes() + layout.value_bytes();
+  return as_stored(tile) ? static_cast<int>(std::clamp<std::size_t>((kTurnBytes + bytes - 1) / bytes, 1, kTilePages))
+                         : 1;
+}
+
 /// A step in bf16 (int8: scores from 8-bit products), which asks for the pages of the step after.
 void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const ReadNext& ahead,
                TileMemory<std::uint16_t>& memory) {
@@ -179,7 +196,7 @@ void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const Read
   const KvLayout& layout = r.keys->layout();
   const bool int8 = r.precision == AttentionPrecision::int8, in_place = reads_in_place(tile);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-  const bool as_stored = layout.type == DType::bf16 && r.rotation.part == nullptr;
+  const bool stored = as_stored(tile);
   const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
   const kernels::KernelTable& table = kernels::kernels();
   Panels<std::uint16_t> panels;
@@ -189,11 +206,11 @@ void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const Read
   for (int i = 0; i < pages.count; ++i) {
     stored_keys[i] = r.keys->page(pages.pages[i]) + head_bytes * tile.kv_head;
     stored_values[i] = stored_keys[i] + key_bytes;
-    if (!as_stored) continue;
+    if (!stored) continue;
     panels.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys[i]);
     panels.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values[i]);
   }
-  if (!as_stored && !in_place) {
+  if (!stored && !in_place) {
     if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
     load_step_values(r, tile.kv_head, pages, memory, panels.values);
   }
@@ -214,7 +231,7 @@ void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const Read
   step.pages_ahead = ahead.pages.count;
   step.stored_keys = static_cast<int>(key_bytes);
   step.stored_values = static_cast<int>(head_bytes - key_bytes);
-  step.unpacked = !as_stored && !in_place;
+  step.unpacked = !stored && !in_place;
   (int8 ? table.attention_step_int8 : in_place ? table.attention_step_q8 : table.attention_step_bf16)(step);
 }
 
@@ -237,9 +254,7 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
                 std::span<TileMemory<std::uint16_t>> memories) {
   for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);  // all are of one shape
-  // Pages of 8 bits are short: one at a time, so that heads take turns within what memory fetches ahead.
-  const int most =
-      tiles.size() > 1 && reads_in_place(tiles[0]) && kernels::kernels().code_input != nullptr ? 1 : kTilePages;
+  const int most = turn_pages(tiles[0], tiles.size());
   PageRun pages = steps.next(most);
   while (pages.count > 0) {
     const PageRun after = steps.next(most);
