@@ -195,15 +195,17 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
         scales[0].of_keys[v] = _mm512_permutex2var_ps(low, even, high);
         scales[1].of_keys[v] = _mm512_permutex2var_ps(low, odd, high);
       }
+      for (Q8ValueScales& half : scales)
+        half.largest = max_lanes((f32x16)_mm512_max_ps(_mm512_max_ps(half.of_keys[0], half.of_keys[1]),
+                                                       _mm512_max_ps(half.of_keys[2], half.of_keys[3])));
+      // Both before the products, which would hide neither from the other: they are long chains.
+      const Q8Weights<rows> weights[2] = {{page_probabilities, scales[0]}, {page_probabilities, scales[1]}};
       for (int half = 0; half < 2; ++half) {
-        const __m512* of_keys = scales[half].of_keys;
-        scales[half].largest = max_lanes(
-            (f32x16)_mm512_max_ps(_mm512_max_ps(of_keys[0], of_keys[1]), _mm512_max_ps(of_keys[2], of_keys[3])));
-        const Q8Weights<rows> weights(page_probabilities, scales[half]);
         float* output = s.output + static_cast<std::size_t>(row) * columns + panel * kPanelColumns + half * 32;
-        q8_output_columns<(rows > 4 ? 3 : rows)>(weights, 0, codes + half * 64, later + half * 2048, output, columns);
+        q8_output_columns<(rows > 4 ? 3 : rows)>(weights[half], 0, codes + half * 64, later + half * 2048, output,
+                                                 columns);
         if constexpr (rows > 4)
-          q8_output_columns<rows - 3>(weights, 3, codes + half * 64, later + half * 2048, output, columns);
+          q8_output_columns<rows - 3>(weights[half], 3, codes + half * 64, later + half * 2048, output, columns);
       }
     }
   }
