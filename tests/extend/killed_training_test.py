@@ -49,7 +49,7 @@ def main():
             return max(0, curve.read_text().count("\n") - 1) if curve.exists() else 0
 
         draw = random.Random(5)
-        targets = sorted(draw.randrange(int(0.8 * STEPS)) for _ in range(KILLS))
+        targets = [0] + sorted(draw.randrange(int(0.8 * STEPS)) for _ in range(KILLS - 1))  # 0: before there is anything
         places = [kill_at(command("killed"), steps, target, draw.uniform(0, 0.05)) for target in targets]
         done = subprocess.run(command("killed"), capture_output=True, text=True, timeout=600)
         if done.returncode:
