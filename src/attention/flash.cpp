@@ -23,6 +23,7 @@ using kernels::Accumulate;
 /// fetches beyond a head's part of a page by itself is then of use (head dim 64, three heads, the kernel alone: from 39
 /// to 43 GB/s of 48).
 constexpr int kFewRows = 6;
+constexpr std::uint64_t kExpectedPages = 4;          ///< beyond those of the next step, whose places are asked for
 constexpr std::size_t kTurnBytes = 32 << 10;         ///< of a KV head before it is the next one's turn
 constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows, all KV heads
 constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
@@ -190,14 +191,13 @@ int turn_pages(const Tile<std::uint16_t>& tile, std::size_t heads) {
 }
 
 /// A step in bf16 (int8: scores from 8-bit products), which asks for the pages of the step after.
-void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const ReadNext& ahead,
-               TileMemory<std::uint16_t>& memory) {
+/// key_bytes: of a head in a page; head_bytes: with its values.
+void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const ReadNext& ahead, std::size_t key_bytes,
+               std::size_t head_bytes, TileMemory<std::uint16_t>& memory) {
   const AttentionRequest& r = tile.request;
-  const KvLayout& layout = r.keys->layout();
   const bool int8 = r.precision == AttentionPrecision::int8, in_place = reads_in_place(tile);
   const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
   const bool stored = as_stored(tile);
-  const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
   const kernels::KernelTable& table = kernels::kernels();
   Panels<std::uint16_t> panels;
   panels.count = pages.count;
@@ -254,15 +254,18 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
                 std::span<TileMemory<std::uint16_t>> memories) {
   for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);  // all are of one shape
+  const KvLayout& layout = tiles[0].request.keys->layout();
+  const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
   const int most = turn_pages(tiles[0], tiles.size());
   PageRun pages = steps.next(most);
   while (pages.count > 0) {
     const PageRun after = steps.next(most);
+    if (after.count > 0) tiles[0].request.keys->expect_page(after.pages[after.count - 1] + kExpectedPages);
     for (std::size_t i = 0; i < tiles.size(); ++i) {
       const ReadNext ahead = i + 1 < tiles.size() ? ReadNext{pages, tiles[i + 1].kv_head}
                              : after.count > 0    ? ReadNext{after, tiles[0].kv_head}
                                                   : next;
-      take_step(tiles[i], pages, ahead, memories[i]);
+      take_step(tiles[i], pages, ahead, key_bytes, head_bytes, memories[i]);
     }
     pages = after;
   }

@@ -116,9 +116,9 @@ void load_queries(const AttentionRequest& r, std::uint32_t kv_head, int first_to
         if (part.query_log_scaling)
           scale *= std::max(1.0, std::log(static_cast<double>(position) + 1.0) / std::log(part.log_base));
       }
-      if (r.keys->layout().type == DType::q4_0) {  // as the keys are stored
+      if (r.keys->layout().type == DType::q4_0) hadamard(row, dims);  // as the keys are stored
+      if (!r.keys->channel_scales().empty()) {
         const float* channel_scales = r.keys->channel_scales().data() + kv_head * dims;
-        hadamard(row, dims);
         for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= channel_scales[dim];
       }
       for (std::size_t dim = 0; dim < dims; ++dim) row[dim] *= static_cast<float>(scale);

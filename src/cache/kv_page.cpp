@@ -14,7 +14,7 @@ namespace {
 constexpr std::size_t kPanel = kPageKeys * 64;                 ///< elements of a value panel
 constexpr std::size_t kQ8PanelBytes = kPanel + kPageKeys * 4;  ///< with its scales
 constexpr std::size_t kQ8Block = 34;                           ///< bytes of 32 values: an fp16 scale and the codes
-constexpr std::uint32_t kMostDims = 1024;
+constexpr std::uint32_t kMostDims = kMostHeadDim;
 
 /// Index of (key slot, dim) among panels of pairs (bf16, f16) and of single elements (f32).
 std::size_t pair_key(std::size_t slot, std::size_t dim) { return (dim / 2 * kPageKeys + slot) * 2 + dim % 2; }

@@ -9,6 +9,7 @@
 //              [32 key pairs][4][2 keys][8 bytes, dims 0 … 7 below 8 … 15]. Keys and values are rotated (hadamard.h)
 //              and keys divided by a scale of their channel (KIVI, arXiv 2402.02750; here one vector a head, fixed with
 //              the first chunk), so queries must be rotated and multiplied, outputs rotated back.
+// Keys that are stored rotated may lie centred in q8_0 pages (PagedKv::centre_keys).
 // Slots not yet written are zero: finite, and masked by visibility. A layer whose values nobody reads (a skim's last
 // one) keeps keys only.
 #include <cstddef>
@@ -20,6 +21,7 @@
 namespace tome {
 
 inline constexpr std::uint64_t kPageKeys = 64;
+inline constexpr std::uint32_t kMostHeadDim = 1024;
 
 enum class KvParts { keys_and_values, keys };
 

@@ -1,6 +1,7 @@
 #include "cache/paged_kv.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -31,6 +32,22 @@ void PagedKv::reserve(std::uint64_t length) {
   }
 }
 
+namespace {
+
+/// Sums of squares of a head's channels become the root of their mean, at least a quarter of all channels' mean: one
+/// that the first keys hardly use must not become large later. Keys that are no numbers fix nothing.
+void finish_scales(float* scales, std::size_t dims, std::size_t count) {
+  float mean = 0.0f;
+  for (std::size_t dim = 0; dim < dims; ++dim) {
+    scales[dim] = std::sqrt(scales[dim] / static_cast<float>(count));
+    mean += scales[dim] / static_cast<float>(dims);
+  }
+  for (std::size_t dim = 0; dim < dims; ++dim)
+    scales[dim] = mean > 0.0f && std::isfinite(mean) ? std::max(scales[dim], 0.25f * mean) : 1.0f;
+}
+
+}  // namespace
+
 void PagedKv::fix_channel_scales(const float* keys, std::size_t stride, std::size_t count) {
   CHECK(needs_channel_scales() && count > 0);
   const std::size_t dims = layout_.head_dim;
@@ -43,20 +60,40 @@ void PagedKv::fix_channel_scales(const float* keys, std::size_t stride, std::siz
       hadamard(row.data(), dims);
       for (std::size_t dim = 0; dim < dims; ++dim) scales[dim] += row[dim] * row[dim];
     }
-    float mean = 0.0f;
-    for (std::size_t dim = 0; dim < dims; ++dim) {
-      scales[dim] = std::sqrt(scales[dim] / static_cast<float>(count));
-      mean += scales[dim] / static_cast<float>(dims);
-    }
-    // A channel that the first keys hardly use must not become large later; keys that are no numbers fix nothing.
-    for (std::size_t dim = 0; dim < dims; ++dim)
-      scales[dim] = mean > 0.0f && std::isfinite(mean) ? std::max(scales[dim], 0.25f * mean) : 1.0f;
+    finish_scales(scales, dims, count);
+  }
+}
+
+void PagedKv::centre_keys(const float* keys, std::size_t stride, std::size_t count) {
+  CHECK(can_centre_keys(count));
+  const std::size_t dims = layout_.head_dim;
+  key_centre_.assign(layout_.kv_heads * dims, 0.0f);
+  channel_scales_.assign(layout_.kv_heads * dims, 0.0f);
+  for (std::uint32_t head = 0; head < layout_.kv_heads; ++head) {
+    float *centre = key_centre_.data() + head * dims, *scales = channel_scales_.data() + head * dims;
+    const auto for_each_key = [&](const auto& take) {
+      for (std::size_t key = 0; key < count; ++key)
+        for (std::size_t dim = 0; dim < dims; ++dim) take(keys[key * stride + head * dims + dim], dim);
+    };
+    for_each_key([&](float value, std::size_t dim) { centre[dim] += value / static_cast<float>(count); });
+    if (!std::all_of(centre, centre + dims, [](float value) { return std::isfinite(value); }))
+      std::fill_n(centre, dims, 0.0f);
+    for_each_key([&](float value, std::size_t dim) { scales[dim] += (value - centre[dim]) * (value - centre[dim]); });
+    finish_scales(scales, dims, count);
+    for (std::size_t dim = 0; dim < dims; ++dim) scales[dim] = std::sqrt(scales[dim]);
   }
 }
 
 void PagedKv::write(std::uint64_t position, std::uint32_t head, const float* key, const float* value) {
-  write_kv(layout_, pages_[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value,
-           channel_scales_.empty() ? nullptr : channel_scales_.data() + head * layout_.head_dim);
+  const std::size_t at = static_cast<std::size_t>(head) * layout_.head_dim;
+  const float* scales = channel_scales_.empty() ? nullptr : channel_scales_.data() + at;
+  std::array<float, kMostHeadDim> centred;
+  if (!key_centre_.empty()) {
+    for (std::size_t dim = 0; dim < layout_.head_dim; ++dim)
+      centred[dim] = (key[dim] - key_centre_[at + dim]) / scales[dim];
+    key = centred.data();
+  }
+  write_kv(layout_, pages_[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value, scales);
 }
 
 void PagedKv::commit(std::uint64_t length) {
@@ -81,7 +118,10 @@ Status PagedKv::rewind(std::uint64_t length) {
                 "a sliding-window layer cannot rewind from {} to {}: it keeps positions from {} on", length_, length,
                 first_kept());
   length_ = length;
-  if (length == 0) channel_scales_.clear();
+  if (length == 0) {
+    channel_scales_.clear();
+    key_centre_.clear();
+  }
   const std::uint64_t needed = (length + kPageKeys - 1) / kPageKeys;
   if (needed < first_page_ + pages_.size()) pages_.resize(needed - first_page_);
   return {};

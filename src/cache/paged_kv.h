@@ -27,13 +27,26 @@ class PagedKv {
   /// The first position that is still here (a multiple of 64), sinks aside; 0 without a window.
   std::uint64_t first_kept() const { return first_page_ * kPageKeys; }
 
-  /// q4_0 alone: whether the scales of the keys' channels are still to be fixed, by the first keys.
+  /// q4_0: whether the scales of the keys' channels are still to be fixed, by the first keys.
   bool needs_channel_scales() const { return layout_.type == DType::q4_0 && channel_scales_.empty(); }
   /// keys: `count` rows of all heads, `stride` apart.
   void fix_channel_scales(const float* keys, std::size_t stride, std::size_t count);
-  /// [kv_heads][head_dim], of q4_0, once they are fixed; else empty.
+  /// q8_0: whether a first chunk of so many keys may say what keys have in common. They must be stored rotated; fewer
+  /// than 64 say too little about the rest.
+  bool can_centre_keys(std::size_t count) const {
+    return layout_.type == DType::q8_0 && length_ == 0 && key_centre_.empty() && count >= kPageKeys;
+  }
+  /// Keys are stored less the mean of the first ones, which softmax does not see (every score of a query changes by the
+  /// same; its LSE is less by the query's product with the mean), and over the root of what is left in their channel,
+  /// so that the largest channel of 32 does not choose the code of all. keys: as above.
+  void centre_keys(const float* keys, std::size_t stride, std::size_t count);
+  /// [kv_heads][head_dim], once they are fixed, else empty: what a query is to be multiplied by, what keys lie less of.
   const std::vector<float>& channel_scales() const { return channel_scales_; }
-  void adopt_channel_scales(std::vector<float> scales) { channel_scales_ = std::move(scales); }
+  const std::vector<float>& key_centre() const { return key_centre_; }
+  void adopt_channels(std::vector<float> scales, std::vector<float> centre) {
+    channel_scales_ = std::move(scales);
+    key_centre_ = std::move(centre);
+  }
   /// Makes pages for positions up to `length` writable.
   void reserve(std::uint64_t length);
   void write(std::uint64_t position, std::uint32_t head, const float* key, const float* value);
@@ -56,6 +69,11 @@ class PagedKv {
     CHECK(index >= first_page_ && index - first_page_ < pages_.size());
     return pages_[index - first_page_].read;
   }
+  /// Asks for what page() of that number will look up, if there is such a page: who reads pages one after the other
+  /// finds it neither in a cache nor fetched by itself.
+  void expect_page(std::uint64_t index) const {
+    if (index >= first_page_ && index - first_page_ < pages_.size()) __builtin_prefetch(&pages_[index - first_page_]);
+  }
   /// Of an empty cache whose pages will be adopted: the sink pages first, then those from number `first` on.
   void adopt_from(std::uint64_t first);
   /// Appends a page that lives elsewhere (a mapped snapshot); `owner` keeps it alive.
@@ -76,7 +94,7 @@ class PagedKv {
   std::uint64_t first_page_ = 0;  ///< number of pages_[0]
   std::vector<Page> pages_;
   std::vector<Page> sink_pages_;  ///< [sink_pages_before(first_page_)], from page 0 on
-  std::vector<float> channel_scales_;
+  std::vector<float> channel_scales_, key_centre_;
 };
 
 }  // namespace tome

@@ -19,7 +19,7 @@ namespace tome {
 namespace {
 
 constexpr char kMagic[8] = {'T', 'O', 'M', 'E', 'S', 'N', 'A', 'P'};
-constexpr std::uint32_t kVersion = 3;  ///< 2: pages of f16 and q8_0 lie as panels; 3: sinks
+constexpr std::uint32_t kVersion = 4;  ///< 2: pages of f16 and q8_0 lie as panels; 3: sinks; 4: q8_0 keys centred
 constexpr std::uint64_t kAlignment = 4096;
 
 std::uint64_t padded(std::uint64_t size, std::uint64_t to) { return (size + to - 1) / to * to; }
@@ -119,6 +119,7 @@ Status save_snapshot(const std::string& path, const SnapshotIdentity& identity, 
                       {"first_page", first},
                       {"pages", kv.page_count() - kv.sink_pages_before(first)}});
     if (!kv.channel_scales().empty()) layers.back()["channel_scales"] = kv.channel_scales();
+    if (!kv.key_centre().empty()) layers.back()["key_centre"] = kv.key_centre();
     for (const std::uint64_t page : kv.kept_pages())
       checksums.push_back(XXH3_64bits(kv.page(page), kv.layout().page_bytes()));
   }
@@ -198,16 +199,20 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     if (first > latest_first || count != end - first)
       return broken(path,
                     fmt::format("layer {}: pages {} … {} do not cover {} tokens", layer, first, first + count, length));
-    if (kv.layout().type == DType::q4_0 && length > 0) {
-      const auto scales = entry.find("channel_scales");
-      const std::uint64_t wanted = kv.layout().kv_heads * kv.layout().head_dim;
-      const auto is_scale = [](const Json& value) {
-        return value.is_number() && value.get<float>() > 0.0f && std::isfinite(value.get<float>());
-      };
-      if (scales == entry.end() || !scales->is_array() || scales->size() != wanted ||
-          !std::all_of(scales->begin(), scales->end(), is_scale))
-        return broken(path, fmt::format("layer {}: 'channel_scales' are not {} positive numbers", layer, wanted));
-    }
+    const bool centred = kv.layout().type == DType::q8_0 && entry.contains("key_centre");
+    const auto numbers = [&](const char* name, const auto& allowed) {
+      const auto found = entry.find(name);
+      return found != entry.end() && found->is_array() &&
+             found->size() == kv.layout().kv_heads * std::size_t{kv.layout().head_dim} &&
+             std::all_of(found->begin(), found->end(),
+                         [&](const Json& value) { return value.is_number() && allowed(value.get<float>()); });
+    };
+    const std::uint64_t wanted = std::uint64_t{kv.layout().kv_heads} * kv.layout().head_dim;
+    if ((centred || (kv.layout().type == DType::q4_0 && length > 0)) &&
+        !numbers("channel_scales", [](float value) { return value > 0.0f && std::isfinite(value); }))
+      return broken(path, fmt::format("layer {}: 'channel_scales' are not {} positive numbers", layer, wanted));
+    if (centred && !numbers("key_centre", [](float value) { return std::isfinite(value); }))
+      return broken(path, fmt::format("layer {}: 'key_centre' is not {} numbers", layer, wanted));
     const std::uint64_t held = kv.sink_pages_before(first) + count;  // ≤ length / 64 + 1 ≤ file size: no overflow
     pages += held;
     page_bytes += held * padded(kv.layout().page_bytes(), 64);
@@ -228,8 +233,13 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
   std::uint64_t at = pages_at, number = 0;
   for (std::size_t layer = 0; layer < snapshot.state.layer_count(); ++layer) {
     PagedKv& kv = snapshot.state.kv(layer);
-    if (kv.layout().type == DType::q4_0 && length > 0)
-      kv.adopt_channel_scales((*layers)[layer]["channel_scales"].get<std::vector<float>>());
+    const auto floats = [&](const char* name) {
+      const auto found = (*layers)[layer].find(name);
+      return found == (*layers)[layer].end() ? std::vector<float>() : found->get<std::vector<float>>();
+    };
+    if (kv.layout().type == DType::q4_0 && length > 0) kv.adopt_channels(floats("channel_scales"), {});
+    if (kv.layout().type == DType::q8_0 && (*layers)[layer].contains("key_centre"))
+      kv.adopt_channels(floats("channel_scales"), floats("key_centre"));
     const std::uint64_t first = (*layers)[layer]["first_page"].get<std::uint64_t>();
     const std::uint64_t count = (*layers)[layer]["pages"].get<std::uint64_t>(), sinks = kv.sink_pages_before(first);
     kv.adopt_from(first);

@@ -332,10 +332,12 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run)
       cache.write(run.position + static_cast<std::uint64_t>(i), static_cast<std::uint32_t>(head),
                   s.key.data() + at + head * dims, s.value.data() + at + head * dims);
   };
-  if (cache.needs_channel_scales()) {
+  const auto count = static_cast<std::size_t>(run.count);
+  const bool centres = stored_rotated && cache.can_centre_keys(count);
+  if (centres || cache.needs_channel_scales()) {
     for_each_token(run.count, turn_token);
-    cache.fix_channel_scales(s.key.data() + static_cast<std::size_t>(run.first) * kv_width, kv_width,
-                             static_cast<std::size_t>(run.count));
+    const float* keys = s.key.data() + static_cast<std::size_t>(run.first) * kv_width;
+    centres ? cache.centre_keys(keys, kv_width, count) : cache.fix_channel_scales(keys, kv_width, count);
     for_each_token(run.count, write_token);
   } else {
     for_each_token(run.count, [&](int i) {

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <limits>
 #include <memory>
+#include <numeric>
 #include <tuple>
 #include <vector>
 
@@ -275,6 +276,38 @@ TEST(FlashAttention, every_kv_type_is_close_to_the_oracle) {
   check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::f16}, 3e-2);
   check({.head_dim = 64, .keys = 500, .tokens = 60, .type = DType::q8_0}, 5e-2);
   check({.head_dim = 96, .keys = 500, .tokens = 60, .type = DType::q8_0, .precision = AttentionPrecision::fp32}, 3e-2);
+}
+
+/// What all keys have in common does not use up the codes of 8 bits (without a centre a code is a third of a unit
+/// here), and no query sees that it was taken away.
+TEST(FlashAttention, centred_keys_of_8_bits_change_the_lse_alone) {
+  for (const AttentionPrecision precision :
+       {AttentionPrecision::fp32, AttentionPrecision::bf16, AttentionPrecision::int8})
+    for (const int tokens : {1, 60}) {
+      const Case c{.head_dim = 64, .keys = 500, .tokens = tokens, .type = DType::q8_0, .precision = precision};
+      Made made = make(c);
+      ASSERT_TRUE(made.cache.rewind(0));
+      const std::size_t kv_width = c.kv_heads * c.head_dim;
+      for (std::size_t i = 0; i < made.keys.size(); ++i)
+        made.keys[i] = made.keys[i] * (i % 4 == 0 ? 4.0f : 1.0f) + (i % 2 == 0 ? 40.0f : -40.0f);
+      made.cache.reserve(c.keys);
+      made.cache.centre_keys(made.keys.data(), kv_width, 200);
+      for (std::uint64_t key = 0; key < c.keys; ++key)
+        for (std::uint32_t head = 0; head < c.kv_heads; ++head)
+          made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,
+                           made.values.data() + key * kv_width + head * c.head_dim);
+      made.cache.commit(c.keys);
+      const AttentionRequest request = request_of(c, made);
+      Answer got = run(request);
+      for (int token = 0; token < tokens; ++token)
+        for (std::uint32_t head = 0; head < c.heads; ++head) {
+          const std::size_t row = static_cast<std::size_t>(token) * c.heads + head;
+          const float* query = made.queries.data() + row * c.head_dim;
+          const float* centre = made.cache.key_centre().data() + head / (c.heads / c.kv_heads) * c.head_dim;
+          got.lse[row] += request.shape.score_scale * std::inner_product(query, query + c.head_dim, centre, 0.0f);
+        }
+      expect_oracle(c, made, got, 5e-2);
+    }
 }
 
 /// A thread takes all KV heads in turn, over several pages and splits.

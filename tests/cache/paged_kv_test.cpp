@@ -99,6 +99,58 @@ TEST(PagedKv, q4_0_keeps_rotated_values_and_keys_over_the_scales_of_their_channe
   EXPECT_TRUE(fork.needs_channel_scales());
 }
 
+TEST(PagedKv, q8_0_keeps_keys_less_the_mean_of_the_first) {
+  constexpr float kInCommon = 40.0f;
+  const KvLayout layout = *KvLayout::create(DType::q8_0, 2, 96);
+  std::vector<float> first(64 * 192);
+  for (std::size_t position = 0; position < 64; ++position)
+    for (std::size_t i = 0; i < 192; ++i)
+      first[position * 192 + i] = key_of(position, i % 96) + static_cast<float>(i / 96) + kInCommon;
+  PagedKv plain(layout, 0), kv(layout, 0);
+  EXPECT_FALSE(kv.can_centre_keys(63));
+  ASSERT_TRUE(kv.can_centre_keys(64));
+  kv.centre_keys(first.data(), 192, 64);
+  EXPECT_FALSE(kv.can_centre_keys(64));
+  for (PagedKv* one : {&plain, &kv}) {
+    append(*one, 100, kInCommon);
+    append(*one, 131, kInCommon);
+  }
+  EXPECT_FALSE(plain.can_centre_keys(64));  // what is there lies as it is
+  EXPECT_TRUE(plain.key_centre().empty());
+  const auto worst = [&](const PagedKv& one) {
+    double error = 0;
+    for (std::uint32_t head = 0; head < 2; ++head)
+      for (std::uint64_t position = 0; position < 131; ++position) {
+        std::vector<float> keys(64 * 96);
+        read_keys(layout, one.page(position / 64), head, keys.data());
+        for (std::size_t dim = 0; dim < 96; ++dim) {
+          const std::size_t at = head * 96 + dim;
+          const float centre = one.key_centre().empty() ? 0.0f : one.key_centre()[at];
+          const float scale = one.channel_scales().empty() ? 1.0f : one.channel_scales()[at];
+          error = std::max(error, std::fabs(static_cast<double>(keys[position % 64 * 96 + dim]) * scale + centre -
+                                            (key_of(position, dim) + static_cast<double>(head) + kInCommon)));
+        }
+      }
+    return error;
+  };
+  EXPECT_GT(worst(plain), 0.12);  // a code is a third of a unit
+  EXPECT_LT(worst(kv), 0.012);
+  PagedKv fork = kv;
+  EXPECT_EQ(fork.key_centre(), kv.key_centre());
+  EXPECT_EQ(fork.channel_scales(), kv.channel_scales());
+  EXPECT_TRUE(fork.rewind(0));
+  EXPECT_TRUE(fork.can_centre_keys(64));
+  first[5] = NAN;  // of head 0
+  fork.centre_keys(first.data(), 192, 64);
+  for (std::size_t dim = 0; dim < 96; ++dim) {
+    EXPECT_EQ(fork.key_centre()[dim], 0.0f);
+    EXPECT_EQ(fork.channel_scales()[dim], 1.0f);
+    EXPECT_EQ(fork.key_centre()[96 + dim], kv.key_centre()[96 + dim]);
+  }
+  for (const DType other : {DType::f32, DType::bf16, DType::f16, DType::q4_0})
+    EXPECT_FALSE(PagedKv(*KvLayout::create(other, 2, 96), 0).can_centre_keys(64));
+}
+
 TEST(PagedKv, a_fork_shares_pages_until_one_side_writes) {
   PagedKv kv(*KvLayout::create(DType::bf16, 1, 64), 0);
   append(kv, 100);
@@ -292,6 +344,51 @@ TEST_F(SnapshotTest, of_4_bit_keys_keeps_the_scales_of_their_channels_and_is_ref
   ASSERT_FALSE(refused);
   EXPECT_NE(refused.error().message.find("layer 0: 'channel_scales' are not 64 positive numbers"), std::string::npos)
       << refused.error().message;
+}
+
+TEST_F(SnapshotTest, of_8_bit_keys_keeps_what_they_lie_less_of) {
+  const auto empty = [](DType type) { return SequenceState({PagedKv(*KvLayout::create(type, 1, 32), 0)}); };
+  SequenceState state = empty(DType::q8_0);
+  std::vector<float> first(64 * 32);
+  for (std::size_t i = 0; i < first.size(); ++i) first[i] = key_of(i / 32, i % 32) + 3.0f;
+  state.kv(0).centre_keys(first.data(), 32, 64);
+  append(state.kv(0), 70, 3.0f);
+  state.set_length(70);
+  const SnapshotIdentity made_with{"model", "positions", "{}"};
+  ASSERT_TRUE(save_snapshot(path, made_with, std::vector<std::int32_t>(70, 1), state));
+  auto loaded = load_snapshot(path, made_with, empty(DType::q8_0));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_EQ(loaded->state.kv(0).key_centre(), state.kv(0).key_centre());
+  EXPECT_EQ(loaded->state.kv(0).channel_scales(), state.kv(0).channel_scales());
+  append(loaded->state.kv(0), 80, 3.0f);  // later keys less the same
+  append(state.kv(0), 80, 3.0f);
+  for (std::uint64_t page = 0; page < 2; ++page)
+    EXPECT_EQ(std::memcmp(loaded->state.kv(0).page(page), state.kv(0).page(page), state.kv(0).layout().page_bytes()),
+              0);
+  const std::string saved(std::istreambuf_iterator<char>(std::ifstream(path, std::ios::binary).rdbuf()), {});
+  const auto broken = [&](const std::string& from, const std::string& to) {
+    std::string text = saved;
+    text.replace(text.find(from), from.size(), to);
+    std::ofstream(path, std::ios::binary) << text;
+    const auto refused = load_snapshot(path, made_with, empty(DType::q8_0));
+    return refused ? std::string() : refused.error().message;
+  };
+  const auto at = saved.find("\"key_centre\":[") + 14;
+  const std::string number = saved.substr(at, saved.find(',', at) - at);
+  for (const std::string& other : {"\"" + std::string(number.size() - 2, '1') + "\"",  // a text
+                                   std::string(number.size() - 2, ' ') + "{}"})
+    EXPECT_NE(broken(number, other).find("layer 0: 'key_centre' is not 32 numbers"), std::string::npos) << other;
+  EXPECT_NE(broken("channel_scales", "channel_scalez").find("'channel_scales' are not 32 positive numbers"),
+            std::string::npos);
+  EXPECT_NE(broken(number + ",", std::string(number.size() + 1, ' ')).find("is not 32 numbers"), std::string::npos);
+
+  SequenceState without = empty(DType::q8_0);  // the mean of a first chunk that was too short
+  append(without.kv(0), 70);
+  without.set_length(70);
+  ASSERT_TRUE(save_snapshot(path, made_with, std::vector<std::int32_t>(70, 1), without));
+  loaded = load_snapshot(path, made_with, empty(DType::q8_0));
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  EXPECT_TRUE(loaded->state.kv(0).key_centre().empty());
 }
 
 }  // namespace

@@ -89,7 +89,7 @@ inline std::vector<SnapshotCase> snapshot_cases() {
       {"header_in_other_order", with_header(valid, " " + header.dump() + " "), ""},
       {"empty", "", "0 bytes, expected at least 16"},
       {"magic", changed(0, 'X'), "bad magic, expected TOMESNAP"},
-      {"version", changed(8, 9), "version 9, expected 3"},
+      {"version", changed(8, 9), "version 9, expected 4"},
       {"header_longer_than_the_file", valid.substr(0, 40), "header of"},
       {"header_no_json", with_header(valid, "{\"model\":"), "[snapshot]"},
       {"header_no_object", with_header(valid, "[]"), "the header is not an object"},

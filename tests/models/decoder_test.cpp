@@ -4,11 +4,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <map>
 
 #include "base/rng.h"
 #include "formats/model_file.h"
+#include "tokenizer/packaged_models.h"
 
 namespace tome {
 namespace {
@@ -103,6 +105,29 @@ TEST(Decoder, probes_of_the_last_layer_see_their_rows_though_no_logits_are_asked
     expect_near(some, probabilities(20, 26, true), 1e-5);
     EXPECT_NE(some, probabilities(21, 27, false));
   }
+}
+
+TEST(Decoder, keys_of_8_bits_are_centred_by_a_first_chunk_that_is_long_enough_if_they_are_stored_rotated) {
+  TOME_NEED_MODEL("smollm2");
+  auto file = open_model_file(test::packaged_path("smollm2"));
+  ASSERT_TRUE(file) << file.error().message;
+  const ModelConfig& config = (*file)->config;
+  auto weights = load_decoder_weights(*file, WeightStorage::mapped);
+  ASSERT_TRUE(weights);
+  Decoder decoder(std::move(*weights), {});
+  const auto centre_after = [&](const PositionOptions& positions, std::size_t tokens) {
+    decoder.set_positions(*plan_positions(config, positions, 200), plan_local_positions(config));
+    SequenceState state = *decoder.new_state(DType::q8_0);
+    Batch batch;
+    append(batch, state, tokens, 1);
+    run(decoder, batch);
+    return state.kv(1).key_centre();
+  };
+  const std::vector<float> centre = centre_after(declared_options(config), 64);
+  ASSERT_EQ(centre.size(), static_cast<std::size_t>(config.kv_heads) * config.head_dim);
+  EXPECT_GT(*std::max_element(centre.begin(), centre.end()), 1.0f);
+  EXPECT_TRUE(centre_after(declared_options(config), 63).empty());
+  EXPECT_TRUE(centre_after({.method = ScalingMethod::self_extend, .group = 4, .neighbour_window = 32}, 64).empty());
 }
 
 }  // namespace
