@@ -430,8 +430,10 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
         const std::int64_t split = index % splits;
         std::vector<Tile<Element>> together;
         std::vector<TileMemory<Element>> memories;
+        const AttentionRequest own = r;  // its lines, read at every step, are not another core's to give
         for (std::uint32_t head = 0; head < heads; ++head) {
-          Tile<Element> tile = tile_of(index / splits + head);
+          const Tile<Element> shared = tile_of(index / splits + head);
+          Tile<Element> tile{own, shared.kv_head, shared.first_token, shared.tokens, shared.globals};
           if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
             tile.globals = nullptr;  // the first split takes them
           memories.push_back(memory_of(thread, head));
