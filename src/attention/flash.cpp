@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 
 #include "attention/global_keys.h"
 #include "attention/page_choice.h"
@@ -190,50 +191,73 @@ int turn_pages(const Tile<std::uint16_t>& tile, std::size_t heads) {
                          : 1;
 }
 
-/// A step in bf16 (int8: scores from 8-bit products), which asks for the pages of the step after.
-/// key_bytes: of a head in a page; head_bytes: with its values.
-void take_step(const Tile<std::uint16_t>& tile, const PageRun& pages, const ReadNext& ahead, std::size_t key_bytes,
-               std::size_t head_bytes, TileMemory<std::uint16_t>& memory) {
-  const AttentionRequest& r = tile.request;
-  const bool int8 = r.precision == AttentionPrecision::int8, in_place = reads_in_place(tile);
-  const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-  const bool stored = as_stored(tile);
-  const kernels::KernelTable& table = kernels::kernels();
-  Panels<std::uint16_t> panels;
-  panels.count = pages.count;
-  const std::byte *stored_keys[kTilePages], *stored_values[kTilePages];
-  const std::byte *keys_ahead[kTilePages], *values_ahead[kTilePages];
-  for (int i = 0; i < pages.count; ++i) {
-    stored_keys[i] = r.keys->page(pages.pages[i]) + head_bytes * tile.kv_head;
-    stored_values[i] = stored_keys[i] + key_bytes;
-    if (!stored) continue;
-    panels.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys[i]);
-    panels.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values[i]);
+/// Steps of a tile in bf16 (int8: scores from 8-bit products), which ask for the pages of the step after. What they
+/// have in common is found once.
+class TileSteps {
+ public:
+  TileSteps(const Tile<std::uint16_t>& tile, const PagedKv::Places& places, TileMemory<std::uint16_t>& memory)
+      : tile_(tile),
+        places_(places),
+        memory_(memory),
+        visible_(tile.request.visible.for_kv_head(tile.kv_head)),
+        stored_(as_stored(tile)),
+        in_place_(reads_in_place(tile)),
+        int8_(tile.request.precision == AttentionPrecision::int8),
+        key_bytes_(tile.request.keys->layout().key_bytes()),
+        head_bytes_(key_bytes_ + tile.request.keys->layout().value_bytes()),
+        step_(step_of(tile, panels_, memory)) {
+    const kernels::KernelTable& table = kernels::kernels();
+    kernel_ = int8_ ? table.attention_step_int8 : in_place_ ? table.attention_step_q8 : table.attention_step_bf16;
+    step_.queries_8 = memory.queries_8;
+    step_.query_scales = memory.query_scales;
+    step_.query_offsets = memory.query_offsets;
+    step_.coded_queries = memory.coded_queries;
+    step_.keys_8 = stored_keys_;
+    step_.values_8 = stored_values_;
+    step_.keys_ahead = keys_ahead_;
+    step_.values_ahead = values_ahead_;
+    step_.stored_keys = static_cast<int>(key_bytes_);
+    step_.stored_values = static_cast<int>(head_bytes_ - key_bytes_);
+    step_.unpacked = !stored_ && !in_place_;
   }
-  if (!stored && !in_place) {
-    if (!int8) load_step_keys(r, tile.kv_head, pages, memory, panels.keys);
-    load_step_values(r, tile.kv_head, pages, memory, panels.values);
+  TileSteps(const TileSteps&) = delete;
+
+  void take(const PageRun& pages, const PageRun& ahead, std::uint32_t kv_head_ahead) {
+    const AttentionRequest& r = tile_.request;
+    for (int i = 0; i < pages.count; ++i) {
+      stored_keys_[i] = places_.page(pages.pages[i]) + head_bytes_ * tile_.kv_head;
+      stored_values_[i] = stored_keys_[i] + key_bytes_;
+      if (!stored_) continue;
+      panels_.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys_[i]);
+      panels_.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values_[i]);
+    }
+    if (!stored_ && !in_place_) {
+      if (!int8_) load_step_keys(r, tile_.kv_head, pages, memory_, panels_.keys);
+      load_step_values(r, tile_.kv_head, pages, memory_, panels_.values);
+    }
+    find_visible(r, visible_, pages, tile_.first_token, tile_.tokens, tile_.group(), memory_, panels_.visible);
+    for (int i = 0; i < ahead.count; ++i) {
+      keys_ahead_[i] = places_.page(ahead.pages[i]) + head_bytes_ * kv_head_ahead;
+      values_ahead_[i] = keys_ahead_[i] + key_bytes_;
+    }
+    step_.pages = pages.count;
+    step_.pages_ahead = ahead.count;
+    kernel_(step_);
   }
-  find_visible(r, visible, pages, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
-  for (int i = 0; i < ahead.pages.count; ++i) {
-    keys_ahead[i] = r.keys->page(ahead.pages.pages[i]) + head_bytes * ahead.kv_head;
-    values_ahead[i] = keys_ahead[i] + key_bytes;
-  }
-  kernels::AttentionStep step = step_of(tile, panels, memory);
-  step.queries_8 = memory.queries_8;
-  step.query_scales = memory.query_scales;
-  step.query_offsets = memory.query_offsets;
-  step.coded_queries = memory.coded_queries;
-  step.keys_8 = stored_keys;
-  step.values_8 = stored_values;
-  step.keys_ahead = keys_ahead;
-  step.values_ahead = values_ahead;
-  step.pages_ahead = ahead.pages.count;
-  step.stored_keys = static_cast<int>(key_bytes);
-  step.stored_values = static_cast<int>(head_bytes - key_bytes);
-  step.unpacked = !stored && !in_place;
-  (int8 ? table.attention_step_int8 : in_place ? table.attention_step_q8 : table.attention_step_bf16)(step);
-}
+
+ private:
+  const Tile<std::uint16_t>& tile_;
+  const PagedKv::Places& places_;
+  TileMemory<std::uint16_t>& memory_;
+  const VisibleKeys visible_;
+  const bool stored_, in_place_, int8_;
+  const std::size_t key_bytes_, head_bytes_;
+  Panels<std::uint16_t> panels_;
+  const std::byte *stored_keys_[kTilePages], *stored_values_[kTilePages];
+  const std::byte *keys_ahead_[kTilePages], *values_ahead_[kTilePages];
+  kernels::AttentionStep step_;
+  void (*kernel_)(const kernels::AttentionStep&);
+};
 
 /// The tile's queries as its products of 8 bits want them, if it has such.
 void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& memory) {
@@ -254,19 +278,19 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
                 std::span<TileMemory<std::uint16_t>> memories) {
   for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);  // all are of one shape
-  const KvLayout& layout = tiles[0].request.keys->layout();
-  const std::size_t key_bytes = layout.key_bytes(), head_bytes = key_bytes + layout.value_bytes();
+  const PagedKv::Places places = tiles[0].request.keys->places();
+  std::deque<TileSteps> turns;
+  for (std::size_t i = 0; i < tiles.size(); ++i) turns.emplace_back(tiles[i], places, memories[i]);
   const int most = turn_pages(tiles[0], tiles.size());
   PageRun pages = steps.next(most);
   while (pages.count > 0) {
     const PageRun after = steps.next(most);
-    if (after.count > 0) tiles[0].request.keys->expect_page(after.pages[after.count - 1] + kExpectedPages);
-    for (std::size_t i = 0; i < tiles.size(); ++i) {
-      const ReadNext ahead = i + 1 < tiles.size() ? ReadNext{pages, tiles[i + 1].kv_head}
-                             : after.count > 0    ? ReadNext{after, tiles[0].kv_head}
-                                                  : next;
-      take_step(tiles[i], pages, ahead, key_bytes, head_bytes, memories[i]);
-    }
+    if (after.count > 0) places.expect(after.pages[after.count - 1] + kExpectedPages);
+    for (std::size_t i = 0; i + 1 < tiles.size(); ++i) turns[i].take(pages, pages, tiles[i + 1].kv_head);
+    if (after.count > 0)
+      turns.back().take(pages, after, tiles[0].kv_head);
+    else
+      turns.back().take(pages, next.pages, next.kv_head);
     pages = after;
   }
 }
@@ -430,10 +454,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
         const std::int64_t split = index % splits;
         std::vector<Tile<Element>> together;
         std::vector<TileMemory<Element>> memories;
-        const AttentionRequest own = r;  // its lines, read at every step, are not another core's to give
         for (std::uint32_t head = 0; head < heads; ++head) {
-          const Tile<Element> shared = tile_of(index / splits + head);
-          Tile<Element> tile{own, shared.kv_head, shared.first_token, shared.tokens, shared.globals};
+          Tile<Element> tile = tile_of(index / splits + head);
           if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
             tile.globals = nullptr;  // the first split takes them
           memories.push_back(memory_of(thread, head));

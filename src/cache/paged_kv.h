@@ -63,17 +63,11 @@ class PagedKv {
   std::uint64_t sink_pages_before(std::uint64_t first) const {
     return std::min((sinks_ + kPageKeys - 1) / kPageKeys, first);
   }
+  /// Where pages lie: a copy for a thread that reads many, good until the cache changes.
+  class Places;
+  Places places() const;
   /// Page number `index` (positions 64 · index …), which must be kept.
-  const std::byte* page(std::uint64_t index) const {
-    if (index < sink_pages_.size()) return sink_pages_[index].read;
-    CHECK(index >= first_page_ && index - first_page_ < pages_.size());
-    return pages_[index - first_page_].read;
-  }
-  /// Asks for what page() of that number will look up, if there is such a page: who reads pages one after the other
-  /// finds it neither in a cache nor fetched by itself.
-  void expect_page(std::uint64_t index) const {
-    if (index >= first_page_ && index - first_page_ < pages_.size()) __builtin_prefetch(&pages_[index - first_page_]);
-  }
+  const std::byte* page(std::uint64_t index) const;
   /// Of an empty cache whose pages will be adopted: the sink pages first, then those from number `first` on.
   void adopt_from(std::uint64_t first);
   /// Appends a page that lives elsewhere (a mapped snapshot); `owner` keeps it alive.
@@ -96,5 +90,33 @@ class PagedKv {
   std::vector<Page> sink_pages_;  ///< [sink_pages_before(first_page_)], from page 0 on
   std::vector<float> channel_scales_, key_centre_;
 };
+
+class PagedKv::Places {
+ public:
+  const std::byte* page(std::uint64_t index) const {
+    if (index < sink_count_) return sinks_[index].read;
+    CHECK(index >= first_ && index - first_ < count_);
+    return pages_[index - first_].read;
+  }
+  /// Asks for what page() of that number will look up, if there is such a page: who reads pages one after the other
+  /// finds it neither in a cache nor fetched by itself.
+  void expect(std::uint64_t index) const {
+    if (index >= first_ && index - first_ < count_) __builtin_prefetch(&pages_[index - first_]);
+  }
+
+ private:
+  friend class PagedKv;
+  explicit Places(const PagedKv& kv)
+      : pages_(kv.pages_.data()),
+        sinks_(kv.sink_pages_.data()),
+        first_(kv.first_page_),
+        count_(kv.pages_.size()),
+        sink_count_(kv.sink_pages_.size()) {}
+  const Page *pages_, *sinks_;
+  std::uint64_t first_, count_, sink_count_;
+};
+
+inline PagedKv::Places PagedKv::places() const { return Places(*this); }
+inline const std::byte* PagedKv::page(std::uint64_t index) const { return places().page(index); }
 
 }  // namespace tome

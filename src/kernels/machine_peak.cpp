@@ -43,16 +43,35 @@ ReadBandwidth::ReadBandwidth() : buffer_(kReadBytes) {
   });
 }
 
+namespace {
+
+/// Four lines at a time, as wide as the machine's loads are: narrower ones fill a core's queues before its memory's.
+#if defined(__x86_64__)
+__attribute__((target_clones("avx512f", "avx2", "default")))
+#endif
+std::uint64_t
+sum_of(const std::byte* step) {
+  typedef std::uint64_t Line __attribute__((vector_size(64), may_alias));
+  Line total[4] = {};
+  for (std::size_t at = 0; at < kReadStep; at += sizeof total)
+    for (std::size_t line = 0; line < 4; ++line) {
+      Line words;
+      __builtin_memcpy(&words, step + at + line * sizeof words, sizeof words);
+      total[line] += words;
+    }
+  const Line all = total[0] + total[1] + total[2] + total[3];
+  std::uint64_t sum = 0;
+  for (int lane = 0; lane < 8; ++lane) sum += all[lane];
+  return sum;
+}
+
+}  // namespace
+
 double ReadBandwidth::measure() const {
   std::atomic<std::uint64_t> sum{0};
   const double seconds = seconds_of([&] {
     parallel_for(static_cast<std::int64_t>(kReadBytes / kReadStep), [&](std::int64_t index, int) {
-      const auto* words =
-          reinterpret_cast<const std::uint64_t*>(buffer_.data() + static_cast<std::size_t>(index) * kReadStep);
-      std::uint64_t total[8] = {};
-      for (std::size_t i = 0; i < kReadStep / 8; i += 8)
-        for (std::size_t lane = 0; lane < 8; ++lane) total[lane] += words[i + lane];
-      for (const std::uint64_t part : total) sum += part;
+      sum += sum_of(buffer_.data() + static_cast<std::size_t>(index) * kReadStep);
     });
   });
   return static_cast<double>(kReadBytes) / seconds;
