@@ -36,9 +36,9 @@ class PagedKv {
   bool can_centre_keys(std::size_t count) const {
     return layout_.type == DType::q8_0 && length_ == 0 && key_centre_.empty() && count >= kPageKeys;
   }
-  /// Keys are stored less the mean of the first ones, which softmax does not see (every score of a query changes by the
-  /// same; its LSE is less by the query's product with the mean), and over the root of what is left in their channel,
-  /// so that the largest channel of 32 does not choose the code of all. keys: as above.
+  /// Keys lie as (k − m) / s, channel by channel: m is the mean of the first ones (softmax does not see it, the LSE is
+  /// less by q · m), s² the root mean square of what is left (at least a quarter of all channels' mean), so that the
+  /// largest channel of 32 does not choose the code of all (as SmoothQuant, arXiv 2211.10438, α = ½). keys: as above.
   void centre_keys(const float* keys, std::size_t stride, std::size_t count);
   /// [kv_heads][head_dim], once they are fixed, else empty: what a query is to be multiplied by, what keys lie less of.
   const std::vector<float>& channel_scales() const { return channel_scales_; }
