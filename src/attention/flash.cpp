@@ -25,12 +25,12 @@ using kernels::Accumulate;
 /// to 43 GB/s of 48).
 constexpr int kFewRows = 6;
 constexpr std::uint64_t kExpectedPages = 4;          ///< beyond those of the next step, whose places are asked for
-constexpr std::size_t kTurnBytes = 32 << 10;         ///< of a KV head before it is the next one's turn
 constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows, all KV heads
 constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
 constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
 constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 16;  ///< then into about this many tasks
+constexpr std::int64_t kMergedRows = 4;    ///< of a task that merges splits, at most
 constexpr int kManyTokens = 32;            ///< from here on gathering a pattern's global keys is worth its while
 
 /// Queries of one KV head that are attended to together.
@@ -180,17 +180,6 @@ bool as_stored(const Tile<std::uint16_t>& tile) {
   return tile.request.keys->layout().type == DType::bf16 && tile.request.rotation.part == nullptr;
 }
 
-/// Pages that a step takes where `heads` KV heads take turns: memory fetches best what is read one after the other, and
-/// a step has its price (one query of head dim 64 from bf16, 1, 2, 4 pages: 89, 91, 80 % of reading; of 128: 95, 90,
-/// 87; from f16: 52, 42, 38).
-int turn_pages(const Tile<std::uint16_t>& tile, std::size_t heads) {
-  if (heads == 1) return kTilePages;
-  const KvLayout& layout = tile.request.keys->layout();
-  const std::size_t bytes = layout.key_bytes() + layout.value_bytes();
-  return as_stored(tile) ? static_cast<int>(std::clamp<std::size_t>((kTurnBytes + bytes - 1) / bytes, 1, kTilePages))
-                         : 1;
-}
-
 /// Steps of a tile in bf16 (int8: scores from 8-bit products), which ask for the pages of the step after. What they
 /// have in common is found once.
 class TileSteps {
@@ -277,11 +266,11 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 /// All steps of tiles of the same tokens, page by page.
 void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
                 std::span<TileMemory<std::uint16_t>> memories) {
-  for (TileMemory<std::uint16_t>& memory : memories) code_queries(tiles[0], memory);  // all are of one shape
   const PagedKv::Places places = tiles[0].request.keys->places();
   std::deque<TileSteps> turns;
   for (std::size_t i = 0; i < tiles.size(); ++i) turns.emplace_back(tiles[i], places, memories[i]);
-  const int most = turn_pages(tiles[0], tiles.size());
+  // Where KV heads take turns each takes a page: memory fetches best what is read one after the other.
+  const int most = tiles.size() == 1 ? kTilePages : 1;
   PageRun pages = steps.next(most);
   while (pages.count > 0) {
     const PageRun after = steps.next(most);
@@ -295,11 +284,19 @@ void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, con
   }
 }
 
+void code_queries(const Tile<float>&, TileMemory<float>&) {}
+
+/// The tile's queries as its products want them.
+template <class Element>
+void prepare_queries(const Tile<Element>& tile, TileMemory<Element>& memory) {
+  load_queries(tile.request, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(tile.group()),
+               memory);
+  code_queries(tile, memory);
+}
+
 template <class Element>
 void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
   const int rows = tile.rows();
-  load_queries(tile.request, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(tile.group()),
-               memory);
   std::fill_n(memory.output, static_cast<std::size_t>(rows) * tile.request.keys->layout().value_panels() * 64, 0.0f);
   std::fill_n(memory.reference, rows, kNothing);
   std::fill_n(memory.sum, rows * 16, 0.0f);
@@ -341,6 +338,16 @@ int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads, int mos
   if (tiles > 1)
     while (tiles * static_cast<int>(kv_heads) % kEvenTasks != 0) ++tiles;
   return (queries + tiles - 1) / tiles;
+}
+
+/// The first of `pages` that split number `split` takes. As many as kWantedTasks differ, four by four: a thread that
+/// has done its own takes the last of another's, the smaller the sooner both are done.
+std::uint64_t begin_of_split(std::uint64_t pages, std::int64_t split, std::int64_t splits) {
+  static_assert(kEvenTasks == 4);
+  if (splits < kWantedTasks) return pages * static_cast<std::uint64_t>(split) / static_cast<std::uint64_t>(splits);
+  constexpr std::int64_t begins[kEvenTasks] = {0, 6, 11, 14}, all = 16;
+  return pages * static_cast<std::uint64_t>(split / kEvenTasks * all + begins[split % kEvenTasks]) /
+         static_cast<std::uint64_t>(splits / kEvenTasks * all);
 }
 
 template <class Element>
@@ -429,8 +436,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     KeyInterval keys = keys_of(tile);
     if (few) {  // as many pages each, give or take one
       const auto at = [&](std::int64_t part) {
-        return first_key +
-               span_pages * static_cast<std::uint64_t>(part) / static_cast<std::uint64_t>(splits) * kPageKeys;
+        return first_key + begin_of_split(span_pages, part, splits) * kPageKeys;
       };
       keys = {std::max(keys.begin, at(split)), std::min(keys.end, at(split + 1))};
     } else if (splits > 1) {
@@ -441,19 +447,22 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     const std::span<const std::uint64_t> chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
     const std::size_t each = split_keys / kPageKeys;
     const auto at = [&](std::int64_t part) {
-      const auto number = static_cast<std::size_t>(part), count = static_cast<std::size_t>(splits);
-      return few || count == 1 ? chosen.size() * number / count : std::min(each * number, chosen.size());
+      return few || splits == 1 ? begin_of_split(chosen.size(), part, splits)
+                                : std::min(each * static_cast<std::size_t>(part), chosen.size());
     };
     const std::span<const std::uint64_t> share = chosen.subspan(at(split), at(split + 1) - at(split));
     return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
   };
   const std::int64_t tasks = base_tasks * splits;
+  scratch.prepared.assign(static_cast<std::size_t>(thread_count()), 0);
   parallel_for(
       tasks,
       [&](std::int64_t index, int thread) {
         const std::int64_t split = index % splits;
         std::vector<Tile<Element>> together;
         std::vector<TileMemory<Element>> memories;
+        const bool prepared = base_tasks == 1 && scratch.prepared[static_cast<std::size_t>(thread)] != 0;
+        if (!prepared) scratch.prepared[static_cast<std::size_t>(thread)] = 1;
         for (std::uint32_t head = 0; head < heads; ++head) {
           Tile<Element> tile = tile_of(index / splits + head);
           if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
@@ -462,6 +471,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
           memories[head].keys = memories[0].keys;  // unpacked pages last for a step
           memories[head].values = memories[0].values;
           memories[head].unpack = memories[0].unpack;
+          if (!prepared) prepare_queries(tile, memories[head]);
           begin_tile(tile, memories[head]);
           together.push_back(tile);
         }
@@ -479,16 +489,33 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
       },
       tiles == 1 ? TaskOrder::runs : TaskOrder::turns);
   if (splits == 1) return;
-  parallel_for(static_cast<std::int64_t>(queries) * r.shape.heads, [&](std::int64_t row, int) {
-    const auto at = static_cast<std::size_t>(r.token(static_cast<int>(row / r.shape.heads))) * r.shape.heads +
-                    static_cast<std::size_t>(row % r.shape.heads);
-    const auto dims = static_cast<std::size_t>(r.shape.head_dim);
-    float* output = result.output + at * dims;
-    result.lse[at] = kNothing;
-    std::fill_n(output, dims, 0.0f);
-    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split) {
-      const std::size_t part = lse_size * split + static_cast<std::size_t>(row);
-      merge_partial(output, result.lse[at], scratch.split_output.data() + part * dims, scratch.split_lse[part], dims);
+  // Most of what is merged lies in other cores' caches: it is asked for together and not as each part's turn comes.
+  const auto rows = static_cast<std::int64_t>(lse_size), rows_each = std::clamp<std::int64_t>(rows / 2, 1, kMergedRows);
+  const std::size_t dims = r.shape.head_dim;
+  const auto part_of = [&](std::size_t split, std::int64_t row) {
+    return scratch.split_output.data() + output_size * split + static_cast<std::size_t>(row) * dims;
+  };
+  const auto lse_of = [&](std::size_t split, std::int64_t row) {
+    return scratch.split_lse.data() + lse_size * split + row;
+  };
+  const auto expect = [&](std::int64_t row) {
+    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
+      for (std::size_t dim = 0; dim < dims; dim += 16) __builtin_prefetch(part_of(split, row) + dim);
+  };
+  parallel_for((rows + rows_each - 1) / rows_each, [&](std::int64_t task, int) {
+    const std::int64_t first = task * rows_each, last = std::min(rows, first + rows_each);
+    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
+      __builtin_prefetch(lse_of(split, first));
+    expect(first);
+    for (std::int64_t row = first; row < last; ++row) {
+      if (row + 1 < last) expect(row + 1);
+      const auto at = static_cast<std::size_t>(r.token(static_cast<int>(row / r.shape.heads))) * r.shape.heads +
+                      static_cast<std::size_t>(row % r.shape.heads);
+      float* output = result.output + at * dims;
+      result.lse[at] = kNothing;
+      std::fill_n(output, dims, 0.0f);
+      for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
+        merge_partial(output, result.lse[at], part_of(split, row), *lse_of(split, row), dims);
     }
   });
 }

@@ -67,6 +67,7 @@ struct PartialAttention {
 struct AttentionScratch {
   AlignedBuffer<std::byte> threads;
   std::vector<float> split_output, split_lse;
+  std::vector<char> prepared;  ///< by thread: whether it has the queries of all tasks in its memory
   /// Of page choices: by thread, and the pages of each (tile, KV head).
   struct Choice {
     AlignedBuffer<std::byte> memory;

@@ -13,7 +13,7 @@ namespace tome {
 
 PagedKv::Page PagedKv::make_page() const {
   const std::shared_ptr<std::byte> piece = allocate_piece(layout_.page_bytes());
-  return {piece.get(), piece.get(), piece};
+  return {piece.get(), piece};
 }
 
 void PagedKv::reserve(std::uint64_t length) {
@@ -21,13 +21,17 @@ void PagedKv::reserve(std::uint64_t length) {
   const std::uint64_t needed = (length + kPageKeys - 1) / kPageKeys;
   for (std::uint64_t index = length_ / kPageKeys; index < needed; ++index) {
     if (index - first_page_ == pages_.size()) {
-      pages_.push_back(make_page());
+      Page page = make_page();
+      const std::byte* place = page.bytes;
+      pages_.add(std::move(page), place);
       continue;
     }
-    Page& page = pages_[index - first_page_];
+    Page& page = pages_.pages[index - first_page_];
     if (page.bytes != nullptr && page.owner.use_count() == 1) continue;
+    const std::byte*& place = pages_.places[index - first_page_];
     Page copy = make_page();
-    std::memcpy(copy.bytes, page.read, layout_.page_bytes());
+    std::memcpy(copy.bytes, place, layout_.page_bytes());
+    place = copy.bytes;
     page = std::move(copy);
   }
 }
@@ -93,7 +97,8 @@ void PagedKv::write(std::uint64_t position, std::uint32_t head, const float* key
       centred[dim] = (key[dim] - key_centre_[at + dim]) / scales[dim];
     key = centred.data();
   }
-  write_kv(layout_, pages_[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value, scales);
+  write_kv(layout_, pages_.pages[position / kPageKeys - first_page_].bytes, head, position % kPageKeys, key, value,
+           scales);
 }
 
 void PagedKv::commit(std::uint64_t length) {
@@ -106,8 +111,8 @@ void PagedKv::drop_invisible() {
   const std::uint64_t first_needed = (length_ - window_ + 1) / kPageKeys;
   if (first_needed <= first_page_) return;
   for (std::uint64_t page = sink_pages_.size(); page < sink_pages_before(first_needed); ++page)
-    sink_pages_.push_back(std::move(pages_[page - first_page_]));
-  pages_.erase(pages_.begin(), pages_.begin() + static_cast<std::ptrdiff_t>(first_needed - first_page_));
+    sink_pages_.add(std::move(pages_.pages[page - first_page_]), pages_.places[page - first_page_]);
+  pages_.drop_first(first_needed - first_page_);
   first_page_ = first_needed;
 }
 
@@ -123,7 +128,7 @@ Status PagedKv::rewind(std::uint64_t length) {
     key_centre_.clear();
   }
   const std::uint64_t needed = (length + kPageKeys - 1) / kPageKeys;
-  if (needed < first_page_ + pages_.size()) pages_.resize(needed - first_page_);
+  if (needed < first_page_ + pages_.size()) pages_.shrink(needed - first_page_);
   return {};
 }
 
@@ -142,11 +147,11 @@ void PagedKv::adopt_from(std::uint64_t first) {
 void PagedKv::adopt_page(std::uint64_t index, const std::byte* bytes, std::shared_ptr<const void> owner) {
   if (sink_pages_.size() < sink_pages_before(first_page_)) {
     CHECK(index == sink_pages_.size());
-    sink_pages_.push_back({nullptr, bytes, std::move(owner)});
+    sink_pages_.add({nullptr, std::move(owner)}, bytes);
     return;
   }
   CHECK(index == first_page_ + pages_.size());
-  pages_.push_back({nullptr, bytes, std::move(owner)});
+  pages_.add({nullptr, std::move(owner)}, bytes);
 }
 
 }  // namespace tome

@@ -78,25 +78,43 @@ class PagedKv {
  private:
   struct Page {
     std::byte* bytes = nullptr;  ///< nullptr when read-only
-    const std::byte* read = nullptr;
     std::shared_ptr<const void> owner;
+  };
+  /// Pages in order. Where they lie stands by itself, eight to a line: who reads pages finds it in a cache.
+  struct PageList {
+    std::vector<Page> pages;
+    std::vector<const std::byte*> places;
+
+    std::size_t size() const { return pages.size(); }
+    void add(Page page, const std::byte* place) {
+      pages.push_back(std::move(page));
+      places.push_back(place);
+    }
+    void shrink(std::size_t count) {
+      pages.resize(count);
+      places.resize(count);
+    }
+    void drop_first(std::size_t count) {
+      pages.erase(pages.begin(), pages.begin() + static_cast<std::ptrdiff_t>(count));
+      places.erase(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(count));
+    }
   };
   Page make_page() const;
   KvLayout layout_;
   std::uint64_t window_, sinks_;
   std::uint64_t length_ = 0;
-  std::uint64_t first_page_ = 0;  ///< number of pages_[0]
-  std::vector<Page> pages_;
-  std::vector<Page> sink_pages_;  ///< [sink_pages_before(first_page_)], from page 0 on
+  std::uint64_t first_page_ = 0;  ///< number of the first of pages_
+  PageList pages_;
+  PageList sink_pages_;  ///< [sink_pages_before(first_page_)], from page 0 on
   std::vector<float> channel_scales_, key_centre_;
 };
 
 class PagedKv::Places {
  public:
   const std::byte* page(std::uint64_t index) const {
-    if (index < sink_count_) return sinks_[index].read;
+    if (index < sink_count_) return sinks_[index];
     CHECK(index >= first_ && index - first_ < count_);
-    return pages_[index - first_].read;
+    return pages_[index - first_];
   }
   /// Asks for what page() of that number will look up, if there is such a page: who reads pages one after the other
   /// finds it neither in a cache nor fetched by itself.
@@ -107,12 +125,12 @@ class PagedKv::Places {
  private:
   friend class PagedKv;
   explicit Places(const PagedKv& kv)
-      : pages_(kv.pages_.data()),
-        sinks_(kv.sink_pages_.data()),
+      : pages_(kv.pages_.places.data()),
+        sinks_(kv.sink_pages_.places.data()),
         first_(kv.first_page_),
         count_(kv.pages_.size()),
         sink_count_(kv.sink_pages_.size()) {}
-  const Page *pages_, *sinks_;
+  const std::byte *const *pages_, *const *sinks_;
   std::uint64_t first_, count_, sink_count_;
 };
 

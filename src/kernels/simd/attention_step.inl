@@ -62,12 +62,46 @@ TOME_INLINE __m512 add_probabilities(__m512 sum, const std::uint16_t* stored) {
                           (__m512bh)_mm512_loadu_si512(stored + 32), ones);
 }
 
+/// Into the second cache; a request is lost when too many are under way.
+TOME_INLINE void ask_for_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
+
+/// Into the first cache, for loops that wait for memory: fewer are lost (Zen 5, one core, one row, of what it can read:
+/// q8_0 71 to 86 % at head dim 64, bf16 73 to 81 %).
+TOME_INLINE void bring_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
+
+/// `lines` from `from`, which moves on; the compiler may not gather the requests of several calls.
+template <int lines>
+TOME_INLINE void bring_lines(const std::byte*& from) {
+  if constexpr (lines > 0) {
+#pragma GCC unroll 32
+    for (int i = 0; i < lines; ++i) bring_line(from + i * 64);
+    from += lines * 64;
+    __asm__ volatile("" ::: "memory");
+  }
+}
+
+/// A single group of rows waits for memory: it asks for lines this far ahead of what it reads, in the order of reading.
+/// Asked for much earlier, most of them are lost (more are asked for than memory brings), much later they are waited
+/// for. While probabilities are made nothing is read: requests of that time are left to it by the products before. In
+/// all (Zen 5, one core, which reads 41 GB/s): head dim 64, 3 rows, from 28 to 35 GB/s; 128 and 256, 4 rows, 32 to 38.
+constexpr int kPairsAhead = 24;  ///< a pair of rows of a panel is four lines: 6 KB
+constexpr int kPairsInSoftmax = 18;
+
+/// Where the loop over a panel asks: for lines of its own as long as it has any so far ahead, then from `after`.
+struct AskedFor {
+  int inside;  ///< pairs that ask in the panel itself
+  const std::byte* after;
+};
+
 constexpr std::size_t kStepStride = kStepPages * kPanelColumns;  ///< of the probabilities of a row
 
 /// probabilities[r][0 … 64) = 2^x from kExp2Base + x, from the registers that these were made in. False when an x has
 /// outgrown its range. The table is loaded only now: held during the products it would push accumulators into memory.
-template <int rows, int vectors>
-TOME_INLINE bool store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities) {
+/// Asks for `lines` of what comes later, some after each vector.
+template <int rows, int vectors, int lines>
+TOME_INLINE bool store_exponentials(__m512 (&scores)[rows][vectors], std::uint16_t* probabilities,
+                                    const std::byte* later) {
+  constexpr int lines_each = (lines + rows * vectors / 2 - 1) / (rows * vectors / 2);
   const std::uint8_t* from = kExp2Corrections.of;
   __asm__ volatile("" : "+r"(from), "+v"(scores[rows - 1][vectors - 1]));
   const Exp2Table table = exp2_table(from);
@@ -75,9 +109,11 @@ TOME_INLINE bool store_exponentials(__m512 (&scores)[rows][vectors], std::uint16
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
 #pragma GCC unroll 2
-    for (int v = 0; v < vectors; v += 2)
+    for (int v = 0; v < vectors; v += 2) {
       _mm512_storeu_si512(probabilities + static_cast<std::size_t>(r) * kStepStride + v * 16,
                           exp2_bf16(scores[r][v], scores[r][v + 1], table, seen));
+      bring_lines<lines_each>(later);
+    }
   }
   return in_range(seen);
 }
@@ -96,13 +132,6 @@ TOME_INLINE __m512i load_once(const void* from) {
   __asm__("" : "+v"(value));
   return value;
 }
-
-/// Into the second cache; a request is lost when too many are under way.
-TOME_INLINE void ask_for_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
-
-/// Into the first cache, for loops that wait for memory: fewer are lost (Zen 5, one core, one row, of what it can read:
-/// q8_0 71 to 86 % at head dim 64, bf16 73 to 81 %).
-TOME_INLINE void bring_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 /// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]; asks for as many lines of what comes later, if there is any.
 template <int rows, bool asks>
@@ -127,6 +156,18 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
       for (int v = 0; v < 4; ++v) total[r][v] = _mm512_dpbf16_ps(total[r][v], broadcast, columns[v]);
     }
   }
+}
+
+/// The first `pairs` of a panel, asking as `later` says, whose `after` moves on.
+template <int rows>
+TOME_INLINE void products_asking(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
+                                 const std::uint16_t* panel, AskedFor& later) {
+  const int inside = later.inside;
+  step_products<rows, true>(total, a, a_stride, inside, panel,
+                            reinterpret_cast<const std::byte*>(panel) + kPairsAhead * 256);
+  step_products<rows, true>(total, a + inside * 2, a_stride, pairs - inside, panel + inside * 2 * kPanelColumns,
+                            later.after);
+  later.after += (pairs - inside) * 256;
 }
 
 /// Asks for the pages of the next step: for many rows a few lines before each product (in one go they would hold up the
@@ -172,6 +213,20 @@ class StepAhead {
     if (!step_.unpacked && step_.pages_ahead > 0) return step_.values_ahead[0];
     return reinterpret_cast<const std::byte*>(here[page]);
   }
+  /// What a single group of rows asks for while it reads the keys of a page, or a panel of its values. Where pages are
+  /// unpacked, their panels lie in a cache and the lines of the page to come are asked for in step.
+  AskedFor beside_keys(int page) const {
+    if (step_.unpacked) return {0, keys_after(page, step_.keys)};
+    const int pairs = step_.dims / 2;
+    return {pairs > kPairsAhead ? pairs - kPairsAhead : 0, reinterpret_cast<const std::byte*>(step_.values[page])};
+  }
+  AskedFor beside_values(int page, int panel) const {
+    const std::size_t next = static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns * 2;
+    if (step_.unpacked) return {0, values_after(page, step_.values) + next};
+    const int inside = kPanelColumns / 2 - kPairsAhead;
+    if (panel + 1 == step_.value_panels) return {inside, keys_after(page, step_.keys)};
+    return {inside, reinterpret_cast<const std::byte*>(step_.values[page]) + next + kPanelColumns * kPanelColumns * 2};
+  }
 
  private:
   const AttentionStep& step_;
@@ -188,7 +243,7 @@ enum class ScoreForm { scores, probabilities };
 /// a[r] · panel − reference[r]: as scores[r][0 … 64), or 2 to their power as probabilities.
 template <int rows, ScoreForm form, bool asks>
 TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
-                           float* scores, std::uint16_t* probabilities, const std::byte* later) {
+                           float* scores, std::uint16_t* probabilities, AskedFor later) {
   __m512 total[rows][4];
 #pragma GCC unroll 6
   for (int r = 0; r < rows; ++r) {
@@ -196,10 +251,17 @@ TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t
 #pragma GCC unroll 4
     for (int v = 0; v < 4; ++v) total[r][v] = start;
   }
-  step_products<rows, asks>(total, a, static_cast<std::size_t>(dims), dims / 2, panel, later);
+  const auto stride = static_cast<std::size_t>(dims);
+  constexpr int left = asks && form == ScoreForm::probabilities ? kPairsInSoftmax : 0;
+  if constexpr (asks) {
+    const int pairs = dims / 2, asking = pairs - (left < pairs - later.inside ? left : pairs - later.inside);
+    products_asking<rows>(total, a, stride, asking, panel, later);
+    a += asking * 2, panel += asking * 2 * kPanelColumns, dims -= asking * 2;
+  }
+  step_products<rows, false>(total, a, stride, dims / 2, panel, nullptr);
   if constexpr (form == ScoreForm::probabilities) {
     add_exp2_base(total);
-    return store_exponentials<rows, 4>(total, probabilities);
+    return store_exponentials<rows, 4, left * 4>(total, probabilities, later.after);
   } else {
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)
@@ -226,9 +288,9 @@ TOME_INLINE __m512 sixteen_bf16(const std::uint16_t* from) {
 
 /// Scores of up to three rows against a page of 8-bit keys: 12 integer sums of a block of 32 dimensions and 12 of the
 /// whole row in registers.
-template <int rows, ScoreForm form>
+template <int rows, ScoreForm form, bool brings>
 TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const float* reference, float* scores,
-                                std::uint16_t* probabilities) {
+                                std::uint16_t* probabilities, const std::byte* next) {
   const int blocks = s.dims / 32;
   const std::int8_t* queries = s.queries_8 + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
   const std::byte* keys = s.keys_8[page];
@@ -251,6 +313,11 @@ TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const
       __m512i columns[4];
 #pragma GCC unroll 4
       for (int v = 0; v < 4; ++v) columns[v] = load_once(keys + v * 64);
+      if constexpr (brings) {
+#pragma GCC unroll 4
+        for (int v = 0; v < 4; ++v) bring_line(next + v * 64);
+        next += 256;
+      }
 #pragma GCC unroll 3
       for (int r = 0; r < rows; ++r) {
         std::int32_t four;
@@ -278,7 +345,7 @@ TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const
       if constexpr (form == ScoreForm::scores) _mm512_store_ps(scores + r * kPanelColumns + v * 16, sums[r][v]);
     }
   }
-  if constexpr (form == ScoreForm::probabilities) return store_exponentials<rows, 4>(sums, probabilities);
+  if constexpr (form == ScoreForm::probabilities) return store_exponentials<rows, 4, 0>(sums, probabilities, nullptr);
   return true;
 }
 
@@ -301,17 +368,24 @@ TOME_INLINE bool step_scores(const AttentionStep& s, StepAhead& ahead, int row, 
       in_range &= score_page_q8<rows - 3, form>(s, row, 3, page, reference, scores, probabilities, later);
     return in_range;
   } else if constexpr (products == Products::int8) {
-    bool in_range = score_page_int8<(rows > 3 ? 3 : rows), form>(s, row, page, reference, scores, probabilities);
-    if constexpr (rows > 3)
-      in_range &= score_page_int8<rows - 3, form>(s, row + 3, page, reference + 3, scores + 3 * kPanelColumns,
-                                                  probabilities + 3 * kStepStride);
+    bool in_range =
+        score_page_int8<(rows > 3 ? 3 : rows), form, false>(s, row, page, reference, scores, probabilities, nullptr);
+    if constexpr (rows > 3) {
+      // Rows read a page from the second cache as fast as that gives it: where a page has many, the next one is brought
+      // nearer by those that find theirs in the first (Zen 5: head dims 128, 256 one in a hundred faster, 64 slower).
+      const std::byte* next = page + 1 < s.pages ? s.keys_8[page + 1] : reinterpret_cast<const std::byte*>(s.values[0]);
+      constexpr auto score_long = score_page_int8<rows - 3, form, true>,
+                     score_short = score_page_int8<rows - 3, form, false>;
+      in_range &= (s.dims >= 128 ? score_long : score_short)(
+          s, row + 3, page, reference + 3, scores + 3 * kPanelColumns, probabilities + 3 * kStepStride, next);
+    }
     return in_range;
   } else {
     const std::uint16_t* queries_here = s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
-    const std::byte* later = ahead.keys_after(page, s.keys);
     if (single)
-      return score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
-    return score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, later);
+      return score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities,
+                                          ahead.beside_keys(page));
+    return score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, {});
   }
 }
 
@@ -330,10 +404,16 @@ TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, 
       for (int v = 0; v < 4; ++v)
         total[r][v] = _mm512_loadu_ps(output + static_cast<std::size_t>(r) * columns + v * 16);
     for (int page = first; page < last; ++page) {
-      if constexpr (!asks) ahead.ask();
-      const std::size_t offset = static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
-      step_products<rows, asks>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
-                                s.values[page] + offset, ahead.values_after(page, s.values) + offset * 2);
+      const std::uint16_t* values = s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
+      if constexpr (asks) {
+        AskedFor later = ahead.beside_values(page, panel);
+        products_asking<rows>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2, values,
+                              later);
+      } else {
+        ahead.ask();
+        step_products<rows, false>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2, values,
+                                   nullptr);
+      }
     }
 #pragma GCC unroll 6
     for (int r = 0; r < rows; ++r)

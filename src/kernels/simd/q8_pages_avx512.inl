@@ -65,8 +65,8 @@ TOME_ALONE bool score_page_q8(const AttentionStep& s, int row, int first, int pa
     }
     if constexpr (form == ScoreForm::probabilities) {
       add_exp2_base(sums);
-      in_range &=
-          store_exponentials<rows, 2>(sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32);
+      in_range &= store_exponentials<rows, 2, 0>(
+          sums, probabilities + static_cast<std::size_t>(first) * kStepStride + half * 32, nullptr);
     } else {
 #pragma GCC unroll 4
       for (int r = 0; r < rows; ++r)
