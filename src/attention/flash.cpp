@@ -1,8 +1,10 @@
 #include "attention/flash.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <deque>
+#include <optional>
 
 #include "attention/global_keys.h"
 #include "attention/page_choice.h"
@@ -30,7 +32,7 @@ constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when the
 constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
 constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 16;  ///< then into about this many tasks
-constexpr std::int64_t kMergedRows = 4;    ///< of a task that merges splits, at most
+constexpr std::size_t kMergedRows = 4;     ///< of a task that merges splits, at most
 constexpr int kManyTokens = 32;            ///< from here on gathering a pattern's global keys is worth its while
 
 /// Queries of one KV head that are attended to together.
@@ -340,6 +342,80 @@ int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads, int mos
   return (queries + tiles - 1) / tiles;
 }
 
+/// Partial results of the splits of one request, query by query, and their merge. Which splits are merged first does
+/// not depend on threads.
+class Splits {
+ public:
+  Splits(const AttentionRequest& r, const PartialAttention& result, std::int64_t count, AttentionScratch& scratch)
+      : request_(r),
+        result_(result),
+        count_(static_cast<std::size_t>(count)),
+        rows_(static_cast<std::size_t>(r.query_count()) * r.shape.heads),
+        dims_(r.shape.head_dim),
+        scratch_(scratch) {
+    scratch.split_output.resize(count_ * rows_ * dims_);
+    scratch.split_lse.resize(count_ * rows_);
+    for (Half& half : halves_) half.left = static_cast<int>(count_ / 2);
+  }
+  float* output(std::size_t split) const { return scratch_.split_output.data() + split * rows_ * dims_; }
+  float* lse(std::size_t split) const { return scratch_.split_lse.data() + split * rows_; }
+
+  /// After a split of an even number of them: who does the last of a half of the splits, mostly all of it, merges that
+  /// half; who is the last of all, both.
+  void merge_after(std::size_t split) {
+    const std::size_t each = count_ / 2, half = split / each;
+    if (halves_[half].left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    for (std::size_t row = 0; row < rows_; ++row)
+      merge_row(row, half * each, each, output(half * each) + row * dims_, lse(half * each)[row]);
+    if (halves_left_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+    for (std::size_t other : {std::size_t{0}, each}) expect(other, 0, rows_);
+    for (std::size_t row = 0; row < rows_; ++row) {
+      merge_partial(output(0) + row * dims_, lse(0)[row], output(each) + row * dims_, lse(each)[row], dims_);
+      std::copy_n(output(0) + row * dims_, dims_, result_.output + at(row) * dims_);
+      result_.lse[at(row)] = lse(0)[row];
+    }
+  }
+
+  /// All of them, by all threads. Most of what is merged lies in other cores' caches: it is asked for together and not
+  /// as each part's turn comes.
+  void merge_all() const {
+    const std::size_t rows_each = std::clamp<std::size_t>(rows_ / 2, 1, kMergedRows);
+    parallel_for(static_cast<std::int64_t>((rows_ + rows_each - 1) / rows_each), [&](std::int64_t task, int) {
+      const std::size_t first = static_cast<std::size_t>(task) * rows_each, last = std::min(rows_, first + rows_each);
+      for (std::size_t split = 0; split < count_; ++split) expect(split, first, last);
+      for (std::size_t row = first; row < last; ++row)
+        merge_row(row, 0, count_, result_.output + at(row) * dims_, result_.lse[at(row)]);
+    });
+  }
+
+ private:
+  std::size_t at(std::size_t row) const {
+    const std::size_t heads = request_.shape.heads;
+    return static_cast<std::size_t>(request_.token(static_cast<int>(row / heads))) * heads + row % heads;
+  }
+  void expect(std::size_t split, std::size_t first_row, std::size_t last_row) const {
+    __builtin_prefetch(lse(split) + first_row);
+    for (std::size_t at = first_row * dims_; at < last_row * dims_; at += 16) __builtin_prefetch(output(split) + at);
+  }
+  /// to may be the first split's own.
+  void merge_row(std::size_t row, std::size_t first, std::size_t count, float* to, float& to_lse) const {
+    if (to != output(first) + row * dims_) std::copy_n(output(first) + row * dims_, dims_, to);
+    to_lse = lse(first)[row];
+    for (std::size_t split = first + 1; split < first + count; ++split)
+      merge_partial(to, to_lse, output(split) + row * dims_, lse(split)[row], dims_);
+  }
+
+  struct alignas(64) Half {
+    std::atomic<int> left{0};
+  };
+  const AttentionRequest& request_;
+  const PartialAttention& result_;
+  std::size_t count_, rows_, dims_;
+  AttentionScratch& scratch_;
+  Half halves_[2];
+  alignas(64) std::atomic<int> halves_left_{2};
+};
+
 /// The first of `pages` that split number `split` takes. As many as kWantedTasks differ, four by four: a thread that
 /// has done its own takes the last of another's, the smaller the sooner both are done.
 std::uint64_t begin_of_split(std::uint64_t pages, std::int64_t split, std::int64_t splits) {
@@ -425,12 +501,8 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
                                       kWantedTasks);
     splits = splits == 3 ? 2 : splits < 3 ? splits : splits / kEvenTasks * kEvenTasks;
   }
-  const std::size_t lse_size = static_cast<std::size_t>(queries) * r.shape.heads;  // of a split: query by query
-  const std::size_t output_size = lse_size * r.shape.head_dim;
-  if (splits > 1) {
-    scratch.split_output.resize(output_size * static_cast<std::size_t>(splits));
-    scratch.split_lse.resize(lse_size * static_cast<std::size_t>(splits));
-  }
+  std::optional<Splits> partials;
+  if (splits > 1) partials.emplace(r, result, splits, scratch);
   const auto steps_of = [&](const Tile<Element>& tile, std::int64_t index) {
     const std::int64_t split = index % splits;
     KeyInterval keys = keys_of(tile);
@@ -454,6 +526,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
     return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
   };
   const std::int64_t tasks = base_tasks * splits;
+  const bool merged_by_tasks = few && base_tasks == 1 && splits > 1;
   scratch.prepared.assign(static_cast<std::size_t>(thread_count()), 0);
   parallel_for(
       tasks,
@@ -481,43 +554,17 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
           next = {steps_of(other, after).next(), other.kv_head};
         }
         take_steps(together, steps_of(together[0], index), next, memories);
-        float* output =
-            splits > 1 ? scratch.split_output.data() + output_size * static_cast<std::size_t>(split) : result.output;
-        float* lse = splits > 1 ? scratch.split_lse.data() + lse_size * static_cast<std::size_t>(split) : result.lse;
+        float *output = result.output, *lse = result.lse;
+        if (splits > 1) {
+          output = partials->output(static_cast<std::size_t>(split));
+          lse = partials->lse(static_cast<std::size_t>(split));
+        }
         for (std::uint32_t head = 0; head < heads; ++head)
           end_tile(together[head], splits > 1, output, lse, memories[head]);
+        if (merged_by_tasks) partials->merge_after(static_cast<std::size_t>(split));
       },
       tiles == 1 ? TaskOrder::runs : TaskOrder::turns);
-  if (splits == 1) return;
-  // Most of what is merged lies in other cores' caches: it is asked for together and not as each part's turn comes.
-  const auto rows = static_cast<std::int64_t>(lse_size), rows_each = std::clamp<std::int64_t>(rows / 2, 1, kMergedRows);
-  const std::size_t dims = r.shape.head_dim;
-  const auto part_of = [&](std::size_t split, std::int64_t row) {
-    return scratch.split_output.data() + output_size * split + static_cast<std::size_t>(row) * dims;
-  };
-  const auto lse_of = [&](std::size_t split, std::int64_t row) {
-    return scratch.split_lse.data() + lse_size * split + row;
-  };
-  const auto expect = [&](std::int64_t row) {
-    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
-      for (std::size_t dim = 0; dim < dims; dim += 16) __builtin_prefetch(part_of(split, row) + dim);
-  };
-  parallel_for((rows + rows_each - 1) / rows_each, [&](std::int64_t task, int) {
-    const std::int64_t first = task * rows_each, last = std::min(rows, first + rows_each);
-    for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
-      __builtin_prefetch(lse_of(split, first));
-    expect(first);
-    for (std::int64_t row = first; row < last; ++row) {
-      if (row + 1 < last) expect(row + 1);
-      const auto at = static_cast<std::size_t>(r.token(static_cast<int>(row / r.shape.heads))) * r.shape.heads +
-                      static_cast<std::size_t>(row % r.shape.heads);
-      float* output = result.output + at * dims;
-      result.lse[at] = kNothing;
-      std::fill_n(output, dims, 0.0f);
-      for (std::size_t split = 0; split < static_cast<std::size_t>(splits); ++split)
-        merge_partial(output, result.lse[at], part_of(split, row), *lse_of(split, row), dims);
-    }
-  });
+  if (splits > 1 && !merged_by_tasks) partials->merge_all();
 }
 
 /// Global tokens apart: they attend to everything by themselves, the others to their windows and to the globals' keys.
