@@ -288,21 +288,37 @@ void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, con
 
 void code_queries(const Tile<float>&, TileMemory<float>&) {}
 
-/// The tile's queries as its products want them.
+/// The tile's queries as its products want them, and no reference points yet.
 template <class Element>
-void prepare_queries(const Tile<Element>& tile, TileMemory<Element>& memory) {
+void prepare_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
   load_queries(tile.request, tile.kv_head, tile.first_token, tile.tokens, 0, static_cast<std::uint32_t>(tile.group()),
                memory);
   code_queries(tile, memory);
+  std::fill_n(memory.first_reference, tile.rows(), kNothing);
 }
 
 template <class Element>
 void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
   const int rows = tile.rows();
   std::fill_n(memory.output, static_cast<std::size_t>(rows) * tile.request.keys->layout().value_panels() * 64, 0.0f);
-  std::fill_n(memory.reference, rows, kNothing);
+  std::copy_n(memory.first_reference, rows, memory.reference);
   std::fill_n(memory.sum, rows * 16, 0.0f);
   if (tile.globals != nullptr) take_globals(tile, memory);
+}
+
+/// Reference points for a half of the splits from a page that the half's first will take, so that none begins the long
+/// way, by a page's highest score (of head dim 64 a split has 32 pages).
+template <class Element>
+void find_first_references(std::span<const Tile<Element>> tiles, const PageSteps& page,
+                           std::span<TileMemory<Element>> memories) {
+  for (std::size_t i = 0; i < tiles.size(); ++i) {
+    std::fill_n(memories[i].first_reference, tiles[i].rows(), kNothing);
+    begin_tile(tiles[i], memories[i]);
+  }
+  PageSteps again = page;
+  take_steps(tiles, page, {again.next(), tiles[0].kv_head}, memories);
+  for (std::size_t i = 0; i < tiles.size(); ++i)
+    std::copy_n(memories[i].reference, tiles[i].rows(), memories[i].first_reference);
 }
 
 template <class Element>
@@ -534,8 +550,6 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
         const std::int64_t split = index % splits;
         std::vector<Tile<Element>> together;
         std::vector<TileMemory<Element>> memories;
-        const bool prepared = base_tasks == 1 && scratch.prepared[static_cast<std::size_t>(thread)] != 0;
-        if (!prepared) scratch.prepared[static_cast<std::size_t>(thread)] = 1;
         for (std::uint32_t head = 0; head < heads; ++head) {
           Tile<Element> tile = tile_of(index / splits + head);
           if (split > 0 || (r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head)))
@@ -544,10 +558,16 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
           memories[head].keys = memories[0].keys;  // unpacked pages last for a step
           memories[head].values = memories[0].values;
           memories[head].unpack = memories[0].unpack;
-          if (!prepared) prepare_queries(tile, memories[head]);
-          begin_tile(tile, memories[head]);
           together.push_back(tile);
         }
+        const std::int64_t half = merged_by_tasks ? split / (splits / 2) : 0;
+        int& prepared = scratch.prepared[static_cast<std::size_t>(thread)];
+        if (prepared == 0 || base_tasks > 1)
+          for (std::uint32_t head = 0; head < heads; ++head) prepare_tile(together[head], memories[head]);
+        if (merged_by_tasks && prepared != half + 1)
+          find_first_references<Element>(together, steps_of(together[0], half * (splits / 2)).first(), memories);
+        if (prepared != half + 1) prepared = static_cast<int>(half) + 1;
+        for (std::uint32_t head = 0; head < heads; ++head) begin_tile(together[head], memories[head]);
         ReadNext next;
         if (const std::int64_t after = index + 1; tiles == 1 && after < tasks) {  // mostly the same thread's
           const Tile<Element> other = tile_of(after / splits);

@@ -51,6 +51,7 @@ struct TileMemory {
   std::uint64_t* visible;  // [kTilePages][rows]
   float* output;           // [rows][value_panels · 64]
   float* reference;        // [rows]
+  float* first_reference;  // [rows], what a split begins with; kNothing: its first page says
   float* sum;              // [rows][16], fp32: the first lane alone
   Element* keys;           // kTilePages unpacked pages
   Element* values;         // kTilePages unpacked pages
@@ -75,6 +76,7 @@ struct TileMemory {
     take(memory->visible, n * kTilePages);
     take(memory->output, n * layout.value_panels() * 64);
     take(memory->reference, n);
+    take(memory->first_reference, n);
     take(memory->sum, n * 16);
     take(memory->keys, kTilePages * key_tile_elements(layout));
     take(memory->values, kTilePages * key_tile_elements(layout));
@@ -197,6 +199,13 @@ class PageSteps {
       : PageSteps(r, kv_head, first_token, tokens, KeyInterval{}) {
     chosen_ = chosen.data();
     end_ = chosen.size();
+  }
+
+  /// The first page of these alone.
+  PageSteps first() const {
+    PageSteps one = *this;
+    one.end_ = std::min(end_, next_ + 1);
+    return one;
   }
 
   /// The next `most` pages at most.
