@@ -9,7 +9,7 @@
 //              [32 key pairs][4][2 keys][8 bytes, dims 0 … 7 below 8 … 15]. Keys and values are rotated (hadamard.h)
 //              and keys divided by a scale of their channel (KIVI, arXiv 2402.02750; here one vector a head, fixed with
 //              the first chunk), so queries must be rotated and multiplied, outputs rotated back.
-// Keys that are stored rotated may lie centred in q8_0 pages (PagedKv::centre_keys).
+// Keys that are stored rotated may lie centred in q8_0 pages (PagedKv::fit_to_keys).
 // Slots not yet written are zero: finite, and masked by visibility. A layer whose values nobody reads (a skim's last
 // one) keeps keys only.
 #include <cstddef>

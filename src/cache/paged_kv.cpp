@@ -52,10 +52,14 @@ void finish_scales(float* scales, std::size_t dims, std::size_t count) {
 
 }  // namespace
 
-void PagedKv::fix_channel_scales(const float* keys, std::size_t stride, std::size_t count) {
-  CHECK(needs_channel_scales() && count > 0);
+void PagedKv::fit_to_keys(const float* keys, std::size_t stride, std::size_t count) {
+  CHECK(fits_to_keys(count, true) && count > 0);
+  channel_scales_.assign(layout_.kv_heads * std::size_t{layout_.head_dim}, 0.0f);
+  layout_.type == DType::q4_0 ? fit_turned_keys(keys, stride, count) : fit_centred_keys(keys, stride, count);
+}
+
+void PagedKv::fit_turned_keys(const float* keys, std::size_t stride, std::size_t count) {
   const std::size_t dims = layout_.head_dim;
-  channel_scales_.assign(layout_.kv_heads * dims, 0.0f);
   std::vector<float> row(dims);
   for (std::uint32_t head = 0; head < layout_.kv_heads; ++head) {
     float* scales = channel_scales_.data() + head * dims;
@@ -68,11 +72,9 @@ void PagedKv::fix_channel_scales(const float* keys, std::size_t stride, std::siz
   }
 }
 
-void PagedKv::centre_keys(const float* keys, std::size_t stride, std::size_t count) {
-  CHECK(can_centre_keys(count));
+void PagedKv::fit_centred_keys(const float* keys, std::size_t stride, std::size_t count) {
   const std::size_t dims = layout_.head_dim;
   key_centre_.assign(layout_.kv_heads * dims, 0.0f);
-  channel_scales_.assign(layout_.kv_heads * dims, 0.0f);
   for (std::uint32_t head = 0; head < layout_.kv_heads; ++head) {
     float *centre = key_centre_.data() + head * dims, *scales = channel_scales_.data() + head * dims;
     const auto for_each_key = [&](const auto& take) {

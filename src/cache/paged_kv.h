@@ -1,7 +1,7 @@
 #pragma once
 // Keys and values of one layer of one sequence, in pages of 64 positions (kv_page.h). Pages are shared between forks
 // and copied by the first writer; a page may also lie in a memory-mapped snapshot. A windowed layer gives back the
-// pages that no later query can see. Appending: reserve() on one thread, fix_channel_scales() if needed, write() from
+// pages that no later query can see. Appending: reserve() on one thread, fit_to_keys() if needed, write() from
 // many (distinct positions), commit(), attention, drop_invisible().
 #include <algorithm>
 #include <cstdint>
@@ -27,20 +27,19 @@ class PagedKv {
   /// The first position that is still here (a multiple of 64), sinks aside; 0 without a window.
   std::uint64_t first_kept() const { return first_page_ * kPageKeys; }
 
-  /// q4_0: whether the scales of the keys' channels are still to be fixed, by the first keys.
-  bool needs_channel_scales() const { return layout_.type == DType::q4_0 && channel_scales_.empty(); }
-  /// keys: `count` rows of all heads, `stride` apart.
-  void fix_channel_scales(const float* keys, std::size_t stride, std::size_t count);
-  /// q8_0: whether a first chunk of so many keys may say what keys have in common. They must be stored rotated; fewer
-  /// than 64 say too little about the rest.
-  bool can_centre_keys(std::size_t count) const {
-    return layout_.type == DType::q8_0 && length_ == 0 && key_centre_.empty() && count >= kPageKeys;
+  /// Whether `count` keys that come now are to fix what lies of each channel (fit_to_keys). q4_0: the first of all.
+  /// q8_0: a first chunk of 64 or more, fewer say too little about the rest, if keys are stored `rotated`.
+  bool fits_to_keys(std::size_t count, bool rotated) const {
+    if (layout_.type == DType::q4_0) return channel_scales_.empty();
+    return layout_.type == DType::q8_0 && rotated && length_ == 0 && key_centre_.empty() && count >= kPageKeys;
   }
-  /// Keys lie as (k − m) / s, channel by channel: m is the mean of the first ones (softmax does not see it, the LSE is
-  /// less by q · m), s² the root mean square of what is left (at least a quarter of all channels' mean), so that the
-  /// largest channel of 32 does not choose the code of all (as SmoothQuant, arXiv 2211.10438, α = ½). keys: as above.
-  void centre_keys(const float* keys, std::size_t stride, std::size_t count);
-  /// [kv_heads][head_dim], once they are fixed, else empty: what a query is to be multiplied by, what keys lie less of.
+  /// Keys lie as (k − m) / s, channel by channel, from now on. q4_0: m = 0, s the root mean square of the turned keys
+  /// (Hadamard). q8_0: m is the mean (softmax does not see it, the LSE is less by q · m), s² the root mean square of
+  /// what is left, so that the largest channel of 32 does not choose the code of all (as SmoothQuant, arXiv 2211.10438,
+  /// α = ½). A root mean square is taken as a quarter of all channels' mean at least. keys: `count` rows of all heads,
+  /// `stride` apart.
+  void fit_to_keys(const float* keys, std::size_t stride, std::size_t count);
+  /// [kv_heads][head_dim], once they are fixed, else empty: s, by which a query is to be multiplied, and m.
   const std::vector<float>& channel_scales() const { return channel_scales_; }
   const std::vector<float>& key_centre() const { return key_centre_; }
   void adopt_channels(std::vector<float> scales, std::vector<float> centre) {
@@ -100,6 +99,8 @@ class PagedKv {
     }
   };
   Page make_page() const;
+  void fit_turned_keys(const float* keys, std::size_t stride, std::size_t count);
+  void fit_centred_keys(const float* keys, std::size_t stride, std::size_t count);
   KvLayout layout_;
   std::uint64_t window_, sinks_;
   std::uint64_t length_ = 0;

@@ -175,6 +175,10 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
   if (token_count != length || token_count > bytes.size() / 4)
     return broken(path, fmt::format("{} tokens for a length of {}", token_count, length));
 
+  struct Fitted {
+    std::vector<float> scales, centre;
+  };
+  std::vector<Fitted> fitted(empty.layer_count());
   std::uint64_t pages = 0, page_bytes = 0;
   for (std::size_t layer = 0; layer < empty.layer_count(); ++layer) {
     const Json& entry = (*layers)[layer];
@@ -199,7 +203,8 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
     if (first > latest_first || count != end - first)
       return broken(path,
                     fmt::format("layer {}: pages {} … {} do not cover {} tokens", layer, first, first + count, length));
-    const bool centred = kv.layout().type == DType::q8_0 && entry.contains("key_centre");
+    const bool centred = kv.layout().type == DType::q8_0 && entry.contains("key_centre"),
+               turned = kv.layout().type == DType::q4_0 && length > 0;
     const auto numbers = [&](const char* name, const auto& allowed) {
       const auto found = entry.find(name);
       return found != entry.end() && found->is_array() &&
@@ -208,11 +213,13 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
                          [&](const Json& value) { return value.is_number() && allowed(value.get<float>()); });
     };
     const std::uint64_t wanted = std::uint64_t{kv.layout().kv_heads} * kv.layout().head_dim;
-    if ((centred || (kv.layout().type == DType::q4_0 && length > 0)) &&
+    if ((centred || turned) &&
         !numbers("channel_scales", [](float value) { return value > 0.0f && std::isfinite(value); }))
       return broken(path, fmt::format("layer {}: 'channel_scales' are not {} positive numbers", layer, wanted));
     if (centred && !numbers("key_centre", [](float value) { return std::isfinite(value); }))
       return broken(path, fmt::format("layer {}: 'key_centre' is not {} numbers", layer, wanted));
+    if (centred || turned) fitted[layer].scales = entry["channel_scales"].get<std::vector<float>>();
+    if (centred) fitted[layer].centre = entry["key_centre"].get<std::vector<float>>();
     const std::uint64_t held = kv.sink_pages_before(first) + count;  // ≤ length / 64 + 1 ≤ file size: no overflow
     pages += held;
     page_bytes += held * padded(kv.layout().page_bytes(), 64);
@@ -233,13 +240,7 @@ Result<Snapshot> load_snapshot(const std::string& path, const SnapshotIdentity& 
   std::uint64_t at = pages_at, number = 0;
   for (std::size_t layer = 0; layer < snapshot.state.layer_count(); ++layer) {
     PagedKv& kv = snapshot.state.kv(layer);
-    const auto floats = [&](const char* name) {
-      const auto found = (*layers)[layer].find(name);
-      return found == (*layers)[layer].end() ? std::vector<float>() : found->get<std::vector<float>>();
-    };
-    if (kv.layout().type == DType::q4_0 && length > 0) kv.adopt_channels(floats("channel_scales"), {});
-    if (kv.layout().type == DType::q8_0 && (*layers)[layer].contains("key_centre"))
-      kv.adopt_channels(floats("channel_scales"), floats("key_centre"));
+    kv.adopt_channels(std::move(fitted[layer].scales), std::move(fitted[layer].centre));
     const std::uint64_t first = (*layers)[layer]["first_page"].get<std::uint64_t>();
     const std::uint64_t count = (*layers)[layer]["pages"].get<std::uint64_t>(), sinks = kv.sink_pages_before(first);
     kv.adopt_from(first);

@@ -333,11 +333,9 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run)
                   s.key.data() + at + head * dims, s.value.data() + at + head * dims);
   };
   const auto count = static_cast<std::size_t>(run.count);
-  const bool centres = stored_rotated && cache.can_centre_keys(count);
-  if (centres || cache.needs_channel_scales()) {
+  if (cache.fits_to_keys(count, stored_rotated)) {
     for_each_token(run.count, turn_token);
-    const float* keys = s.key.data() + static_cast<std::size_t>(run.first) * kv_width;
-    centres ? cache.centre_keys(keys, kv_width, count) : cache.fix_channel_scales(keys, kv_width, count);
+    cache.fit_to_keys(s.key.data() + static_cast<std::size_t>(run.first) * kv_width, kv_width, count);
     for_each_token(run.count, write_token);
   } else {
     for_each_token(run.count, [&](int i) {

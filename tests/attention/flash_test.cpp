@@ -50,7 +50,7 @@ Made make(const Case& c) {
   for (float& v : made.values) v = normal();
   for (float& v : made.queries) v = normal() * c.spread;
   made.cache.reserve(c.keys);
-  if (made.cache.needs_channel_scales()) made.cache.fix_channel_scales(made.keys.data(), kv_width, c.keys / 2);
+  if (c.type == DType::q4_0) made.cache.fit_to_keys(made.keys.data(), kv_width, c.keys / 2);
   for (std::uint64_t key = 0; key < c.keys; ++key)
     for (std::uint32_t head = 0; head < c.kv_heads; ++head)
       made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,
@@ -291,7 +291,7 @@ TEST(FlashAttention, centred_keys_of_8_bits_change_the_lse_alone) {
       for (std::size_t i = 0; i < made.keys.size(); ++i)
         made.keys[i] = made.keys[i] * (i % 4 == 0 ? 4.0f : 1.0f) + (i % 2 == 0 ? 40.0f : -40.0f);
       made.cache.reserve(c.keys);
-      made.cache.centre_keys(made.keys.data(), kv_width, 200);
+      made.cache.fit_to_keys(made.keys.data(), kv_width, 200);
       for (std::uint64_t key = 0; key < c.keys; ++key)
         for (std::uint32_t head = 0; head < c.kv_heads; ++head)
           made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,

@@ -3,11 +3,6 @@
 // That is finer than bf16, and no code is ever widened. For many rows a page is unpacked once instead. Included by
 // attention_step.inl.
 
-/// Lines are asked for some 8 KB before they are read: keys ask for the next page's, values for values; where a page
-/// has more, keys ask for its own values and those for the next page's keys (Zen 5, one row, one core: head dim 128
-/// from 29 to 35 GB/s, 256 from 28 to 33).
-TOME_INLINE bool q8_halves(const AttentionStep& s) { return s.dims >= (s.rows == 1 ? 128 : 256); }
-
 /// Scores of rows [row + first, row + first + rows) against a page of 8-bit keys, 32 keys at a time.
 template <int rows, ScoreForm form>
 TOME_ALONE bool score_page_q8(const AttentionStep& s, int row, int first, int page, const float* reference,
@@ -189,7 +184,7 @@ TOME_INLINE void q8_output(const AttentionStep& s, StepAhead& ahead, int row, in
                 odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
   for (int page = first; page < last; ++page) {
     const Q8Probabilities<rows> page_probabilities(probabilities + page * kPanelColumns);
-    const std::byte* after = q8_halves(s) ? ahead.keys_after(page, s.keys_8) : ahead.values_after(page, s.values_8);
+    const std::byte* after = ahead.beside_stored_values(page);
     for (int panel = 0; panel < s.value_panels; ++panel) {
       const std::size_t offset = static_cast<std::size_t>(panel) * kQ8PanelBytes;
       const std::byte *codes = s.values_8[page] + offset, *later = after + offset;
