@@ -67,8 +67,6 @@ struct PartialAttention {
 struct AttentionScratch {
   AlignedBuffer<std::byte> threads;
   std::vector<float> split_output, split_lse;
-  std::vector<int>
-      prepared;  ///< by thread: of which half of the splits it has the beginnings (from 1), 0: not even queries
   /// Of page choices: by thread, and the pages of each (tile, KV head).
   struct Choice {
     AlignedBuffer<std::byte> memory;

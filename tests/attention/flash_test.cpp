@@ -512,6 +512,39 @@ TEST(FlashAttention, the_lse_from_keys_alone_is_that_of_the_whole) {
     }
 }
 
+TEST(PartialMerge, of_many_parts_equals_that_of_two_at_a_time) {
+  const float nothing = -std::numeric_limits<float>::infinity();
+  for (const std::vector<float>& lses : std::vector<std::vector<float>>{{0.3f, -2.0f, 1.7f, 1.6f},
+                                                                        {nothing, 88.0f, nothing, -40.0f},
+                                                                        {5.0f, nothing},
+                                                                        {nothing, nothing},
+                                                                        {-3.0f}}) {
+    constexpr std::size_t columns = 5, stride = 7;
+    std::vector<float> parts(lses.size() * stride);
+    for (std::size_t i = 0; i < parts.size(); ++i)
+      parts[i] = lses[i / stride] == nothing ? 0.0f : std::sin(static_cast<float>(i));
+    std::vector<float> want(columns, 0.0f), spread(lses.size() * 3, NAN);
+    float want_lse = nothing, lse = NAN;
+    for (std::size_t part = 0; part < lses.size(); ++part) {
+      merge_partial(want.data(), want_lse, parts.data() + part * stride, lses[part], columns);
+      spread[part * 3] = lses[part];
+    }
+    merge_partials(parts.data(), lse, parts.data(), stride, spread.data(), 3, lses.size(), columns);
+    if (want_lse == nothing)
+      EXPECT_EQ(lse, nothing);
+    else
+      EXPECT_NEAR(lse, want_lse, 1e-5);
+    for (std::size_t column = 0; column < columns; ++column) EXPECT_NEAR(parts[column], want[column], 1e-6) << column;
+  }
+  float output[1] = {1.0f}, lse = 0.0f;
+  const float parts[3] = {1.0f, 2.0f, 3.0f};
+  for (const std::vector<float>& lses :
+       std::vector<std::vector<float>>{{NAN, nothing, 2.0f}, {nothing, nothing, NAN}}) {
+    merge_partials(output, lse, parts, 1, lses.data(), 1, 3, 1);
+    EXPECT_TRUE(std::isnan(lse) && std::isnan(output[0]));
+  }
+}
+
 TEST(PartialMerge, an_empty_side_contributes_nothing_and_never_makes_nan) {
   const float nothing = -std::numeric_limits<float>::infinity();
   float output[2] = {0, 0}, lse = nothing;
