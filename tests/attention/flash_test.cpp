@@ -310,6 +310,30 @@ TEST(FlashAttention, centred_keys_of_8_bits_change_the_lse_alone) {
     }
 }
 
+/// Splits begin with reference points of another's page: one that lies far above all others leaves them nothing, one
+/// far below must be given up.
+TEST(FlashAttention, of_one_query_does_not_depend_on_a_page_whose_scores_lie_far_from_all_others) {
+  for (const DType type : {DType::bf16, DType::f16, DType::q8_0})
+    for (const std::uint64_t far_page : {0u, 1u, 46u, 47u, 70u, 93u})
+      for (const float key_value : {15.875f, -15.875f}) {  // a score of ± 127
+        const Case c{.heads = 6, .kv_heads = 2, .head_dim = 64, .keys = 6000, .tokens = 1, .type = type};
+        Made made = make(c);
+        ASSERT_TRUE(made.cache.rewind(0));
+        std::fill(made.queries.begin(), made.queries.end(), 1.0f);
+        const std::size_t kv_width = c.kv_heads * c.head_dim;
+        std::fill_n(made.keys.begin() + static_cast<std::ptrdiff_t>(far_page * 64 * kv_width), 48 * kv_width,
+                    key_value);
+        made.cache.reserve(c.keys);
+        for (std::uint64_t key = 0; key < c.keys; ++key)
+          for (std::uint32_t head = 0; head < c.kv_heads; ++head)
+            made.cache.write(key, head, made.keys.data() + key * kv_width + head * c.head_dim,
+                             made.values.data() + key * kv_width + head * c.head_dim);
+        made.cache.commit(c.keys);
+        SCOPED_TRACE(testing::Message() << dtype_name(type) << ", page " << far_page << ", " << key_value);
+        expect_oracle(c, made, run(request_of(c, made)), 5e-2);
+      }
+}
+
 /// A thread takes all KV heads in turn, over several pages and splits.
 TEST(FlashAttention, one_query_of_several_kv_heads_is_close_to_the_oracle_for_every_kv_type) {
   const Isa before = active_isa();
