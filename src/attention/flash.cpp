@@ -300,23 +300,30 @@ void prepare_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
   std::fill_n(memory.first_reference, tile.rows(), kNothing);
 }
 
+/// Nothing seen yet.
 template <class Element>
-void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
+void clear_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
   const int rows = tile.rows();
   std::fill_n(memory.output, static_cast<std::size_t>(rows) * tile.request.keys->layout().value_panels() * 64, 0.0f);
   std::copy_n(memory.first_reference, rows, memory.reference);
   std::fill_n(memory.sum, rows * 16, 0.0f);
+}
+
+template <class Element>
+void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
+  clear_tile(tile, memory);
   if (tile.globals != nullptr) take_globals(tile, memory);
 }
 
 /// Reference points for a half of the splits from a page that the half's first will take, so that none begins the long
-/// way, by a page's highest score (of head dim 64 a split has 32 pages).
+/// way, by a page's highest score (of head dim 64 a split has 32 pages). Of that page alone, whichever split comes
+/// first to this thread: the first of all has a pattern's global tokens besides.
 template <class Element>
 void find_first_references(std::span<const Tile<Element>> tiles, const PageSteps& page,
                            std::span<TileMemory<Element>> memories) {
   for (std::size_t i = 0; i < tiles.size(); ++i) {
     std::fill_n(memories[i].first_reference, tiles[i].rows(), kNothing);
-    begin_tile(tiles[i], memories[i]);
+    clear_tile(tiles[i], memories[i]);
   }
   PageSteps again = page;
   take_steps(tiles, page, {again.next(), tiles[0].kv_head}, memories);

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "attention/partial_merge.h"
+#include "attention/pattern.h"
 #include "base/cpu_features.h"
 #include "base/rng.h"
 #include "base/thread_pool.h"
@@ -452,6 +453,37 @@ TEST(FlashAttention, reaches_keys_beyond_two_to_the_31_elements) {
   const double rare_weight = std::exp(10.0), total = static_cast<double>(pages - 1) + rare_weight;
   EXPECT_NEAR(lse, std::log(64 * total), 3e-3);  // the query is rounded to bf16
   for (const float value : output) EXPECT_NEAR(value, (static_cast<double>(pages - 1) + 3 * rare_weight) / total, 5e-3);
+}
+
+/// Of a chunk whose other tokens are all global: its splits begin with reference points of a page, and only the first
+/// takes the globals' keys.
+TEST(FlashAttention, of_one_token_beside_global_ones_is_bitwise_the_same_for_any_thread_count) {
+  const auto pattern = AttentionPattern::create(*parse_pattern("longformer:window=5000,globals=5990"), 6000);
+  const auto& globals = pattern->globals();
+  std::uint64_t other = 5000;
+  while (std::binary_search(globals.begin(), globals.end(), other)) ++other;
+  const Case c{.heads = 4,
+               .kv_heads = 1,
+               .head_dim = 128,
+               .keys = 6000,
+               .tokens = 40,
+               .visible = {.pattern = pattern.get()},
+               .spread = 1.2f};
+  const Made made = make(c);
+  AttentionRequest request = request_of(c, made);
+  request.first_position = other - 20;
+  for (int token = 0; token < 40; ++token)
+    ASSERT_EQ(std::binary_search(globals.begin(), globals.end(), request.position(token)), token != 20)
+        << other << " " << token;
+  set_thread_count(1);
+  const Answer alone = run(request);
+  set_thread_count(4);
+  for (int round = 0; round < 300; ++round) {  // until a thread begins with another split than the first
+    const Answer together = run(request);
+    ASSERT_EQ(together.output, alone.output) << round;
+    ASSERT_EQ(together.lse, alone.lse) << round;
+  }
+  set_thread_count(0);
 }
 
 TEST(FlashAttention, is_bitwise_the_same_for_any_thread_count) {
