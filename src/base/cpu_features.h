@@ -14,6 +14,9 @@ Isa active_isa();
 Isa best_isa();
 void set_isa(Isa isa);
 std::string_view isa_name(Isa isa);
+/// Whether many requests for memory can be under way for the first cache: AMD's Zen 5 and later. Elsewhere they wait
+/// for each other, and software asks for what comes later into the second cache.
+bool first_cache_takes_requests();
 /// Errors: usage when TOME_ISA names an unknown set or one that this machine lacks.
 Status check_isa_environment();
 

@@ -95,6 +95,9 @@ struct AttentionStep {
   float* sum;             ///< [rows, 16]; the lanes of a row add up to its sum
 };
 
+/// Bytes ahead of the weights that are read of which lines are asked for, where a machine does not say otherwise.
+inline constexpr int kAskedAhead = 4096;
+
 /// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout; with quantised rows the inputs are
 /// rounded to 16 bits (each 32 by their largest) by AVX2, and a single input by AVX-512 with 8-bit products. How rows
 /// are grouped does not change a result: each output is its own sums in the same order.
@@ -108,6 +111,7 @@ struct RowDot {
   int vectors;
   float* out;
   std::size_t out_stride;
+  int asked_ahead = kAskedAhead;
 };
 
 /// out[v · out_stride + r] = Σ_k rows[r][k] · input v[k] for 16 · group_count interleaved rows
@@ -120,6 +124,7 @@ struct InterleavedDots {
   int vectors;
   float* out;
   std::size_t out_stride;
+  int asked_ahead = kAskedAhead;
 };
 
 inline constexpr int kCodeBlock = 32;         ///< values that share a scale
@@ -148,6 +153,7 @@ struct KernelTable {
   bool bf16_products;  ///< matrix products run on bf16 panels, else on f32 panels
   bool code_products;  ///< products of many rows run on codes of 16 bits where 32 divides k: faster and finer than bf16
   bool int8_scores;    ///< attention_step_int8 is faster than attention_step_bf16
+  int asked_ahead = kAskedAhead;  ///< of RowDot and InterleavedDots in runs of some MB: what suits this machine
 
   void (*panel_product_f32)(const PanelProduct<float>&);
   void (*panel_product_bf16)(const PanelProduct<std::uint16_t>&);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "kernels/reference/reference_kernels.h"
+#include "kernels/simd/simd_tables.h"
 #include "kernels/twins.h"
 
 namespace tome::kernels {
@@ -194,6 +195,26 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
   }
   return result;
 }
+
+#if defined(__x86_64__)
+TEST(AttentionTwins, where_lines_are_asked_for_changes_no_bit) {
+  if (best_isa() < Isa::avx512bf16) return;  // this set alone has both forms
+  const KernelTable near = avx512bf16_table(kernel_table(Isa::avx512)), far = with_far_requests(near);
+  ASSERT_NE(near.attention_step_bf16, far.attention_step_bf16);
+  ASSERT_NE(near.attention_step_q8, far.attention_step_q8);
+  for (const int rows : {1, 3, 4, 6, 17})
+    for (const int dims : {64, 128, 256})
+      for (int form = 0; form < 6; ++form) {
+        const StepCase c{rows, dims, 6.0f, form % 2 == 1, form / 2 == 1, form / 2 == 2};
+        const auto step_of = [&](const KernelTable& table) {
+          return c.int8 ? table.attention_step_int8 : c.q8 ? table.attention_step_q8 : table.attention_step_bf16;
+        };
+        const StepResult one = take_steps(step_of(near), c), other = take_steps(step_of(far), c);
+        EXPECT_EQ(one.output, other.output) << rows << " rows of " << dims << ", form " << form;
+        EXPECT_EQ(one.lse, other.lse) << rows << " rows of " << dims << ", form " << form;
+      }
+}
+#endif
 
 TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_outgrow_their_reference) {
   for (const Isa isa : sets()) {

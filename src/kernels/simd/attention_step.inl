@@ -2,7 +2,8 @@
 // probability: 6 × 64 scores start at minus the row's reference point, so that 2^score is the probability and no score
 // is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
 // with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
-// above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps.
+// above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps, once for each way of
+// asking for lines to come (kBringHint, kPairsAhead, kPairsInSoftmax).
 
 /// x + 127 in 256ths becomes 2^x by a correction that bits 1 … 7 choose: the fraction f lies above the mantissa 2^f − 1
 /// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative: kExp2Base has as much less.
@@ -65,9 +66,11 @@ TOME_INLINE __m512 add_probabilities(__m512 sum, const std::uint16_t* stored) {
 /// Into the second cache; a request is lost when too many are under way.
 TOME_INLINE void ask_for_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T1); }
 
-/// Into the first cache, for loops that wait for memory: fewer are lost (Zen 5, one core, one row, of what it can read:
-/// q8_0 71 to 86 % at head dim 64, bf16 73 to 81 %).
-TOME_INLINE void bring_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
+/// For loops that wait for memory: into the cache that suits the machine (kBringHint, see who includes this).
+TOME_INLINE void bring_line(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), kBringHint); }
+
+/// From the second cache into the first.
+TOME_INLINE void bring_nearer(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
 /// `lines` from `from`, which moves on; the compiler may not gather the requests of several calls.
 template <int lines>
@@ -80,13 +83,10 @@ TOME_INLINE void bring_lines(const std::byte*& from) {
   }
 }
 
-/// A single group of rows waits for memory: it asks for lines this far ahead of what it reads, in the order of reading.
-/// Asked for much earlier, most of them are lost (more are asked for than memory brings), much later they are waited
-/// for. While probabilities are made nothing is read: requests of that time are left to it by the products before. In
-/// all (Zen 5, one core, which reads 41 GB/s): head dim 64, 3 rows, from 28 to 35 GB/s; 128 and 256, 4 rows, 32 to 38.
-constexpr int kPairsAhead = 24;  ///< a pair of rows of a panel is four lines: 6 KB
-constexpr int kPairsInSoftmax = 18;
-
+/// A single group of rows waits for memory: it asks for lines kPairsAhead pairs of rows of a panel (four lines each)
+/// ahead of what it reads, in the order of reading. Asked for much earlier, most of them are lost (more are asked for
+/// than memory brings), much later they are waited for. While probabilities are made nothing is read: the requests of
+/// the last kPairsInSoftmax pairs are left to it by the products before.
 /// Where the loop over a panel asks: for lines of its own as long as it has any so far ahead, then from `after`.
 struct AskedFor {
   int inside;  ///< pairs that ask in the panel itself
@@ -326,7 +326,7 @@ TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const
       for (int v = 0; v < 4; ++v) columns[v] = load_once(keys + v * 64);
       if constexpr (brings) {
 #pragma GCC unroll 4
-        for (int v = 0; v < 4; ++v) bring_line(next + v * 64);
+        for (int v = 0; v < 4; ++v) bring_nearer(next + v * 64);
         next += 256;
       }
 #pragma GCC unroll 3

@@ -42,11 +42,6 @@ TOME_INLINE i32x16 add_where_set(i32x16 values, std::uint32_t bits, int amount) 
   return (i32x16)_mm512_mask_add_epi32((__m512i)values, static_cast<__mmask16>(bits), (__m512i)values,
                                        _mm512_set1_epi32(amount));
 }
-TOME_INLINE std::uint32_t word_at(const std::byte* from) {
-  std::uint32_t word;
-  __builtin_memcpy(&word, from, 4);
-  return word;
-}
 /// The four halves at `from`, as floats: a block's scale, its minimum, and what follows.
 TOME_INLINE __m128 halves_at(const std::byte* from) {
   return _mm_cvtph_ps(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from)));

@@ -4,7 +4,6 @@
 // belong to a block. Included by vector_kernels_avx512bf16.cpp.
 
 constexpr int kCodeDotColumns = 16384;  ///< longest row; longer ones take the way over fp32
-constexpr int kAskedAhead = 4096;       ///< bytes
 constexpr int kGroup = 4;               ///< blocks
 constexpr int kGroupColumns = 32 * kGroup;
 
@@ -170,7 +169,7 @@ static void code_dots(const RowDot& dot, int vector) {
     __m512 total = _mm512_setzero_ps();
     for (int number = 0; number < groups; ++number, group += kGroup * Layout::bytes) {
       // Groups lie across lines, and the memory's own looking ahead does not cope: a third of its speed without this.
-      for (int line = 0; line < kGroup * Layout::bytes; line += 64) ask_for_line(group + kAskedAhead + line);
+      for (int line = 0; line < kGroup * Layout::bytes; line += 64) ask_for_line(group + dot.asked_ahead + line);
       total = group_dot<type, true>(group, kGroup * Layout::bytes, input, number, total);
     }
     if (left > 0) total = group_dot<type, false>(group, left * Layout::bytes, input, groups, total);

@@ -60,11 +60,6 @@ struct Codes32 {
 TOME_INLINE __m256i bytes32(const std::byte* from) {
   return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
 }
-TOME_INLINE std::uint32_t word_at(const std::byte* from) {
-  std::uint32_t word;
-  __builtin_memcpy(&word, from, 4);
-  return word;
-}
 TOME_INLINE Codes32 widen_unsigned(__m256i bytes) {
   return {_mm256_and_si256(bytes, _mm256_set1_epi16(255)), _mm256_srli_epi16(bytes, 8)};
 }

@@ -51,7 +51,7 @@ TOME_INLINE void for_each_word(const std::byte* block, const Take& take) {
 
 /// 16 outputs of one input; `asks`: for the lines of what is read next, too.
 template <DType type, bool asks>
-TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input) {
+TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input, int asked_ahead) {
   using Layout = CodeLayout<type>;
   using Block = InterleavedBlock<type>;
   __m512 total = _mm512_setzero_ps();
@@ -59,7 +59,7 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
   for (int number = 0; number < blocks; ++number, block += Block::bytes) {
     if constexpr (asks)
 #pragma GCC unroll 9
-      for (int line = 0; line < Block::bytes; line += 64) ask_for_line(block + kAskedAhead + line);
+      for (int line = 0; line < Block::bytes; line += 64) ask_for_line(block + asked_ahead + line);
     const std::byte *high_codes = input.high + number * 32, *low_codes = input.low + number * 32;
     // Two chains each, so that the products of a block need not wait for each other.
     __m512i high[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, low[2] = {high[0], high[0]};
@@ -89,8 +89,8 @@ static void interleaved_dots_of(const InterleavedDots& dots) {
     const std::byte* at = dots.groups + static_cast<std::size_t>(group * blocks) * InterleavedBlock<type>::bytes;
     for (int vector = 0; vector < dots.vectors; ++vector) {
       const CodedInput input(dots.inputs + static_cast<std::size_t>(vector) * coded_input_bytes(dots.k), dots.k);
-      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input)
-                                       : interleaved_dot<type, false>(at, blocks, input);
+      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input, dots.asked_ahead)
+                                       : interleaved_dot<type, false>(at, blocks, input, 0);
       _mm512_storeu_ps(dots.out + static_cast<std::size_t>(vector) * dots.out_stride + group * 16, total);
     }
   }

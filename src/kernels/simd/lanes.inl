@@ -1,5 +1,5 @@
 // 16 lanes of fp32 or int32: one register with AVX-512, two with AVX2 (a pair by hand: GCC 12 keeps vectors that are
-// wider than the machine's in memory). Included by vector_kernels.inl. No std templates.
+// wider than the machine's in memory). Included once per namespace of kernels. No std templates.
 
 #define TOME_INLINE static inline __attribute__((always_inline))
 
@@ -137,4 +137,27 @@ TOME_INLINE float max_lanes(f32x16 v) {
   const __m128 four = _mm_max_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_max_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_max_ss(two, _mm_shuffle_ps(two, two, 1)));
+}
+
+/// 2^x by rounding to the nearest integer and a Taylor polynomial of degree 6 on [−½, ½]: exact to 2e-7. Below −126 the
+/// result is 0.
+TOME_INLINE f32x16 exp2_lanes(f32x16 x) {
+  const i32x16 vanishes = less(x, splat(-126.0f));
+  const f32x16 clamped = larger(x, splat(-126.0f));
+  const f32x16 shifted = clamped + splat(12582912.0f);
+  const f32x16 fraction = clamped - (shifted - splat(12582912.0f));
+  f32x16 polynomial = splat(1.5403530e-4f);
+  polynomial = multiply_add(polynomial, fraction, splat(1.3333558e-3f));
+  polynomial = multiply_add(polynomial, fraction, splat(9.6181291e-3f));
+  polynomial = multiply_add(polynomial, fraction, splat(5.5504109e-2f));
+  polynomial = multiply_add(polynomial, fraction, splat(2.4022651e-1f));
+  polynomial = multiply_add(polynomial, fraction, splat(6.9314718e-1f));
+  polynomial = multiply_add(polynomial, fraction, splat(1.0f));
+  return unless(vanishes, as_float(as_int(polynomial) + (as_int(shifted) << 23)));
+}
+
+TOME_INLINE std::uint32_t word_at(const std::byte* from) {
+  std::uint32_t word;
+  __builtin_memcpy(&word, from, 4);
+  return word;
 }

@@ -4,23 +4,6 @@
 
 #include "kernels/simd/lanes.inl"
 
-/// 2^x by rounding to the nearest integer and a Taylor polynomial of degree 6 on [−½, ½]: exact to 2e-7. Below −126 the
-/// result is 0.
-TOME_INLINE f32x16 exp2_lanes(f32x16 x) {
-  const i32x16 vanishes = less(x, splat(-126.0f));
-  const f32x16 clamped = larger(x, splat(-126.0f));
-  const f32x16 shifted = clamped + splat(12582912.0f);
-  const f32x16 fraction = clamped - (shifted - splat(12582912.0f));
-  f32x16 polynomial = splat(1.5403530e-4f);
-  polynomial = multiply_add(polynomial, fraction, splat(1.3333558e-3f));
-  polynomial = multiply_add(polynomial, fraction, splat(9.6181291e-3f));
-  polynomial = multiply_add(polynomial, fraction, splat(5.5504109e-2f));
-  polynomial = multiply_add(polynomial, fraction, splat(2.4022651e-1f));
-  polynomial = multiply_add(polynomial, fraction, splat(6.9314718e-1f));
-  polynomial = multiply_add(polynomial, fraction, splat(1.0f));
-  return unless(vanishes, as_float(as_int(polynomial) + (as_int(shifted) << 23)));
-}
-
 // ---- products on f32 panels -----------------------------------------------------------------------------------------
 
 template <int rows, int vectors>
