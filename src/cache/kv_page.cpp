@@ -149,10 +149,15 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
   switch (layout.type) {
     case DType::bf16:
     case DType::f16: {
-      const auto convert = layout.type == DType::bf16 ? f32_to_bf16 : f32_to_f16;
-      for (std::size_t dim = 0; dim < dims; ++dim) put(keys, pair_key(slot, dim), convert(key[dim]));
-      for (std::size_t dim = 0; with_value && dim < dims; ++dim)
-        put(values, pair_value(slot, dim), convert(value[dim]));
+      const auto write = [&](auto convert) {
+        for (std::size_t dim = 0; dim < dims; ++dim) put(keys, pair_key(slot, dim), convert(key[dim]));
+        for (std::size_t dim = 0; with_value && dim < dims; ++dim)
+          put(values, pair_value(slot, dim), convert(value[dim]));
+      };
+      if (layout.type == DType::bf16)
+        write([](float x) { return f32_to_bf16(x); });
+      else
+        write([](float x) { return f32_to_f16(x); });
       return;
     }
     case DType::f32:
