@@ -11,6 +11,7 @@
 #include "attention/partial_merge.h"
 #include "attention/query_tile.h"
 #include "base/check.h"
+#include "base/near_lines.h"
 #include "base/thread_pool.h"
 #include "cache/hadamard.h"
 #include "kernels/kernel_table.h"
@@ -428,8 +429,8 @@ class Splits {
     return static_cast<std::size_t>(request_.token(static_cast<int>(row / heads))) * heads + row % heads;
   }
   void expect(std::size_t split, std::size_t first_row, std::size_t last_row) const {
-    __builtin_prefetch(lse(split) + first_row);
-    for (std::size_t at = first_row * dims_; at < last_row * dims_; at += 16) __builtin_prefetch(output(split) + at);
+    bring_near(lse(split) + first_row, 1);
+    bring_near(output(split) + first_row * dims_, (last_row - first_row) * dims_);
   }
   /// to may be the first split's own.
   void merge_row(std::size_t row, std::size_t first, std::size_t count, float* to, float& to_lse) const {

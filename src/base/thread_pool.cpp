@@ -6,9 +6,11 @@
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "base/check.h"
+#include "base/near_lines.h"
 
 namespace tome {
 namespace {
@@ -17,6 +19,8 @@ using Task = std::function<void(std::int64_t, int)>;
 
 /// About 300 µs of asking before a helper sleeps: longer than the gap between two layers' products.
 constexpr int kSpins = 20000;
+/// Asked for between two looks at what is waited for.
+constexpr std::size_t kBytesAtOnce = 4 * kLineBytes;
 
 void pause() {
 #if defined(__x86_64__)
@@ -24,12 +28,27 @@ void pause() {
 #endif
 }
 
+/// Bytes that are asked for some at a time.
+struct Reading {
+  const std::byte* at = nullptr;
+  std::size_t left = 0;
+  bool ask() {
+    if (left == 0) return false;
+    const std::size_t count = std::min(left, kBytesAtOnce);
+    bring_near(at, count);
+    at += count;
+    left -= count;
+    return true;
+  }
+};
+
 /// Each thread has a share of a job's tasks, and a word for it that others touch only when they have done theirs:
 /// generation | end | next. Claiming a task is one compare-exchange on it, so that a claim can only succeed while its
 /// job runs; the job ends when all claimed tasks have been done.
 class Team {
  public:
-  explicit Team(int threads) : shares_(static_cast<std::size_t>(threads)) {
+  explicit Team(int threads)
+      : shares_(static_cast<std::size_t>(threads)), expected_(static_cast<std::size_t>(threads)) {
     for (int thread = 1; thread < threads; ++thread) helpers_.emplace_back([this, thread] { help(thread); });
   }
   ~Team() {
@@ -38,6 +57,7 @@ class Team {
     for (std::thread& helper : helpers_) helper.join();
   }
   int size() const { return static_cast<int>(shares_.size()); }
+  void expect_reads(int thread, Reading reading) { expected_[static_cast<std::size_t>(thread)] = reading; }
 
   void run(std::int64_t count, const Task& task, TaskOrder order) {
     CHECK(count > 0 && count < (1 << kBits));
@@ -47,14 +67,19 @@ class Team {
     for (int thread = 0; thread < size(); ++thread) {
       const auto tasks = order == TaskOrder::runs ? first_of(thread + 1, count) - first_of(thread, count)
                                                   : (count - thread + size() - 1) / size();
-      shares_[static_cast<std::size_t>(thread)].word.store(
-          generation << (2 * kBits) | static_cast<std::uint64_t>(tasks) << kBits, std::memory_order_seq_cst);
+      Share& share = shares_[static_cast<std::size_t>(thread)];
+      const Reading reading = std::exchange(expected_[static_cast<std::size_t>(thread)], {});
+      share.asked.store(reading.at, std::memory_order_relaxed);
+      share.asked_bytes.store(reading.left, std::memory_order_relaxed);
+      share.word.store(generation << (2 * kBits) | static_cast<std::uint64_t>(tasks) << kBits,
+                       std::memory_order_seq_cst);
     }
     wake();
     work(0);
+    Reading reading = shares_[0].reading();
     for (int spin = 0; spin < kSpins; ++spin) {
       if (done_.load(std::memory_order_acquire) == count) return;
-      pause();
+      if (!reading.ask()) pause();
     }
     waiting_.store(true,
                    std::memory_order_seq_cst);  // the helper has been put aside in the middle of a task: sleep too
@@ -75,6 +100,13 @@ class Team {
   };
   struct alignas(64) Share {
     std::atomic<std::uint64_t> word{0};
+    // What its thread asks for after the job. Of two jobs at worst, when the next one comes: it is asked for and not
+    // read.
+    std::atomic<const std::byte*> asked{nullptr};
+    std::atomic<std::size_t> asked_bytes{0};
+    Reading reading() const {
+      return {asked.load(std::memory_order_relaxed), asked_bytes.load(std::memory_order_relaxed)};
+    }
   };
 
   std::int64_t first_of(int thread, std::int64_t count) const { return count * thread / size(); }
@@ -110,8 +142,10 @@ class Team {
 
   void help(int thread) {
     std::uint32_t seen = 0;
+    Reading reading{};
     while (true) {
-      for (int spin = 0; spin < kSpins && signal_.load(std::memory_order_acquire) == seen; ++spin) pause();
+      for (int spin = 0; spin < kSpins && signal_.load(std::memory_order_acquire) == seen; ++spin)
+        if (!reading.ask()) pause();
       if (signal_.load(std::memory_order_seq_cst) == seen) {
         sleepers_.fetch_add(1, std::memory_order_seq_cst);
         signal_.wait(seen, std::memory_order_seq_cst);
@@ -120,10 +154,12 @@ class Team {
       seen = signal_.load(std::memory_order_acquire);
       if (stopping_) return;
       work(thread);
+      reading = shares_[static_cast<std::size_t>(thread)].reading();
     }
   }
 
   std::vector<Share> shares_;
+  std::vector<Reading> expected_;  ///< for the next run to hand on
   std::vector<std::thread> helpers_;
   Job job_{};  ///< written before the shares are, read by who has claimed a task
   alignas(64) std::atomic<std::int64_t> done_{0};
@@ -163,6 +199,10 @@ void parallel_for(std::int64_t count, const Task& task, TaskOrder order) {
     return;
   }
   team()->run(count, task, order);
+}
+
+void expect_reads(int thread, const std::byte* first, std::size_t bytes) {
+  if (thread < thread_count()) team()->expect_reads(thread, {first, bytes});
 }
 
 }  // namespace tome

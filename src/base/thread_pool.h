@@ -3,6 +3,7 @@
 // thread ran them: that is what makes logits bitwise the same for any thread count. Not re-entrant: a task must not
 // start another team run. A helper that the system does not let run delays nothing but the task it holds: the others
 // take the rest, and nobody waits for it to check in.
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 
@@ -20,5 +21,11 @@ enum class TaskOrder { turns, runs };
 /// Runs task(index, thread) for index in [0, count), count < 2^20, thread in [0, thread_count()).
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task,
                   TaskOrder order = TaskOrder::turns);
+
+/// What thread `thread` will read first in the run after the next: it asks for these bytes when it has no tasks of the
+/// next run left, while it waits for others and for work. A hint for that run alone, which changes no result; memory
+/// that no longer stands there does no harm. Runs of one task, which this thread does by itself, are no runs here. Call
+/// it outside parallel runs.
+void expect_reads(int thread, const std::byte* first, std::size_t bytes);
 
 }  // namespace tome

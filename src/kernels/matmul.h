@@ -5,6 +5,7 @@
 // taken as they are where the machine's kernels can, else their rows are taken apart first. Results do not depend
 // on the thread count: an output is one sum in a fixed order.
 #include <cstdint>
+#include <initializer_list>
 #include <span>
 
 #include "kernels/kernel_table.h"
@@ -42,5 +43,9 @@ struct MatmulScratch {
 /// output = input · weightᵀ for every weight of the group, in one parallel run.
 void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, ProductPrecision precision,
             MatmulScratch& scratch);
+
+/// Before the run that comes before a product of these weights with `rows` rows of input: lets threads that have
+/// nothing left to do ask for what they will read first of it (base/thread_pool.h). Of many rows nothing.
+void expect_weights(std::initializer_list<const TensorView*> group, int rows);
 
 }  // namespace tome::kernels

@@ -7,6 +7,7 @@
 
 #include "attention/partial_merge.h"
 #include "base/check.h"
+#include "base/near_lines.h"
 #include "base/thread_pool.h"
 #include "kernels/dequantize.h"
 #include "tensor/interleaved_rows.h"
@@ -17,19 +18,24 @@ namespace {
 using kernels::MatmulWeight;
 using kernels::ProductPrecision;
 
+constexpr int kTokensATask = 8;
+
 /// Runs work(token) for every token, some tokens a task.
 template <class Work>
 void for_each_token(int tokens, const Work& work) {
-  constexpr int step = 8;
-  parallel_for((tokens + step - 1) / step, [&](std::int64_t block, int) {
-    for (int token = static_cast<int>(block) * step; token < std::min(tokens, static_cast<int>(block + 1) * step);
-         ++token)
-      work(token);
+  parallel_for((tokens + kTokensATask - 1) / kTokensATask, [&](std::int64_t block, int) {
+    const int first = static_cast<int>(block) * kTokensATask;
+    for (int token = first; token < std::min(tokens, first + kTokensATask); ++token) work(token);
   });
 }
 
 void add(float* to, const float* values, std::size_t count) {
   for (std::size_t i = 0; i < count; ++i) to[i] += values[i];
+}
+
+/// Before the rows of a few tokens, which all threads have written, are taken by this one.
+void bring_rows(const float* rows, int tokens, std::size_t width) {
+  if (tokens <= kTokensATask) bring_near(rows, static_cast<std::size_t>(tokens) * width);
 }
 
 std::uint64_t largest_mapped(const PositionMap& map, std::uint64_t last) {
@@ -203,6 +209,24 @@ void Decoder::keep_asked(const std::vector<Run>& runs, float* rows, std::size_t 
                  static_cast<std::size_t>(run.queries()) * width * sizeof(float));
 }
 
+/// The weights that a layer begins with.
+void Decoder::expect_layer(std::size_t layer, int tokens) {
+  const LayerWeights& w = weights_.layers[layer];
+  kernels::expect_weights({&w.key, &w.value, &w.query}, tokens);
+}
+
+/// The pages that the threads begin a single token's attention with, about.
+void Decoder::expect_keys(std::size_t layer, const std::vector<Run>& runs) {
+  if (runs.size() != 1 || runs[0].count != 1) return;
+  const PagedKv& cache = runs[0].sequence->kv(layer);
+  const std::uint64_t first = cache.first_kept() / kPageKeys,
+                      pages = (runs[0].position + kPageKeys - 1) / kPageKeys - first;
+  const auto threads = static_cast<std::uint64_t>(thread_count());
+  if (pages < 2 * threads) return;
+  for (std::uint64_t thread = 0; thread < threads; ++thread)
+    expect_reads(static_cast<int>(thread), cache.page(first + pages * thread / threads), cache.layout().page_bytes());
+}
+
 void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes) {
   const ModelConfig& c = config();
   const LayerWeights& w = weights_.layers[layer];
@@ -220,18 +244,24 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
   const MatmulWeight inputs[] = {
       {&w.key, s.key.data(), kv_width}, {&w.value, s.value.data(), kv_width}, {&w.query, s.query.data(), query_width}};
   if (asked == tokens) {
+    expect_keys(layer, runs);
     kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+    for (const MatmulWeight& made : inputs) bring_rows(made.output, tokens, made.output_stride);
   } else {
     kernels::matmul({s.normed.data(), tokens, hidden}, std::span(inputs).first(2), precision, s.matmul);
     keep_asked(runs, s.normed.data(), c.hidden);
     keep_asked(runs, s.hidden.data(), c.hidden);
     if (asked > 0) kernels::matmul({s.normed.data(), asked, hidden}, std::span(inputs).subspan(2), precision, s.matmul);
   }
+  kernels::expect_weights({&w.attention_output}, asked);
   for (const Run& run : runs) attend(layer, run, probes);
   if (asked == 0) return;
 
+  bring_rows(s.context.data(), asked, query_width);
   const MatmulWeight output[] = {{&w.attention_output, s.projected.data(), c.hidden}};
+  kernels::expect_weights({&w.gate, &w.up}, asked);
   kernels::matmul({s.context.data(), asked, static_cast<int>(query_width)}, output, precision, s.matmul);
+  bring_rows(s.projected.data(), asked, c.hidden);
   for_each_token(asked, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     if (c.post_norms)
@@ -425,14 +455,21 @@ void Decoder::feed_forward(std::size_t layer, int tokens) {
     k.rms_norm(s.hidden.data() + at, w.feed_forward_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
   });
   const MatmulWeight inputs[] = {{&w.gate, s.gate.data(), c.feed_forward}, {&w.up, s.up.data(), c.feed_forward}};
+  kernels::expect_weights({&w.down}, tokens);
   kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
+  for (const MatmulWeight& made : inputs) bring_rows(made.output, tokens, c.feed_forward);
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.feed_forward;
     const auto gated = c.activation == Activation::silu ? k.gated_silu : k.gated_gelu_tanh;
     gated(s.gate.data() + at, s.up.data() + at, width, s.gate.data() + at);
   });
   const MatmulWeight output[] = {{&w.down, s.projected.data(), c.hidden}};
+  if (layer + 1 < c.layers)
+    expect_layer(layer + 1, tokens);
+  else
+    kernels::expect_weights({&weights_.output}, tokens);
   kernels::matmul({s.gate.data(), tokens, width}, output, precision, s.matmul);
+  bring_rows(s.projected.data(), tokens, c.hidden);
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     if (c.post_norms)
@@ -462,6 +499,7 @@ void Decoder::logits_of(const Batch& batch, const std::vector<Run>& runs, const 
                                   c.norm_epsilon, static_cast<int>(c.hidden), s.normed.data() + row * c.hidden);
     s.logits.reserve(count * c.vocabulary);
     const MatmulWeight output[] = {{&weights_.output, s.logits.data(), c.vocabulary}};
+    expect_layer(0, static_cast<int>(count));
     kernels::matmul({s.normed.data(), static_cast<int>(count), static_cast<int>(c.hidden)}, output,
                     options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native, s.matmul);
     for (std::size_t row = 0; row < count; ++row) {

@@ -35,6 +35,23 @@ TEST(ThreadPool, every_task_runs_once_for_any_number_of_threads_and_both_orders)
   }
 }
 
+TEST(ThreadPool, reads_that_are_expected_may_lie_anywhere_and_change_nothing) {
+  // Asked for and not read: the address of nothing, of what is no memory of this process, of an odd byte.
+  const std::vector<std::byte> some(4096);
+  for (const std::byte* first : {static_cast<const std::byte*>(nullptr), reinterpret_cast<const std::byte*>(1 << 16),
+                                 reinterpret_cast<const std::byte*>(~std::uintptr_t{0} - 100), some.data() + 1}) {
+    for (const int threads : {1, 2, 3}) {
+      const Threads set(threads);
+      for (int round = 0; round < 50; ++round) {
+        for (int thread = 0; thread < threads + 2; ++thread) expect_reads(thread, first, 1 << 20);
+        std::atomic<int> sum = 0;
+        parallel_for(9, [&](std::int64_t index, int) { sum += static_cast<int>(index); });
+        ASSERT_EQ(sum, 36);
+      }
+    }
+  }
+}
+
 TEST(ThreadPool, a_thread_that_is_held_up_keeps_nothing_but_its_task) {
   const Threads set(2);
   for (const TaskOrder order : {TaskOrder::turns, TaskOrder::runs})
