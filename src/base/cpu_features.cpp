@@ -39,12 +39,12 @@ Isa best_isa() {
   return bf16 ? Isa::avx512bf16 : avx512 ? Isa::avx512 : avx2 ? Isa::avx2 : Isa::scalar;
 }
 
-bool first_cache_takes_requests() {
+bool asks_second_cache() {
 #if defined(__x86_64__)
   unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
   if (__get_cpuid(0, &eax, &ebx, &ecx, &edx) == 0 || ecx != signature_AMD_ecx) return false;
   if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return false;
-  return (eax >> 8 & 15) + (eax >> 20 & 255) >= 26;  // family
+  return (eax >> 8 & 15) + (eax >> 20 & 255) == 25;  // family
 #else
   return false;
 #endif

@@ -14,9 +14,9 @@ Isa active_isa();
 Isa best_isa();
 void set_isa(Isa isa);
 std::string_view isa_name(Isa isa);
-/// Whether many requests for memory can be under way for the first cache: AMD's Zen 5 and later. Elsewhere they wait
-/// for each other, and software asks for what comes later into the second cache.
-bool first_cache_takes_requests();
+/// Whether software asks for what comes later best into the second cache: AMD's Zen 4, whose first one has few requests
+/// under way at a time. Zen 5 and Intel's Sapphire Rapids take them into the first.
+bool asks_second_cache();
 /// Errors: usage when TOME_ISA names an unknown set or one that this machine lacks.
 Status check_isa_environment();
 

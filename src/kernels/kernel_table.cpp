@@ -52,9 +52,9 @@ const KernelTable& kernel_table(Isa isa) {
   // A set's table is filled by code of that set: only where the machine has it.
   static const KernelTable avx2 = best_isa() >= Isa::avx2 ? avx2_table(scalar) : scalar;
   static const KernelTable avx512 = best_isa() >= Isa::avx512 ? avx512_table(avx2) : avx2;
-  static const KernelTable avx512bf16 = best_isa() < Isa::avx512bf16   ? avx512
-                                        : first_cache_takes_requests() ? avx512bf16_table(avx512)
-                                                                       : with_far_requests(avx512bf16_table(avx512));
+  static const KernelTable avx512bf16 = best_isa() < Isa::avx512bf16 ? avx512
+                                        : asks_second_cache()        ? with_far_requests(avx512bf16_table(avx512))
+                                                                     : avx512bf16_table(avx512);
   switch (isa) {
     case Isa::scalar:
       return scalar;
@@ -86,7 +86,7 @@ std::vector<std::pair<std::string, std::string>> kernel_report() {
       {"panel_product_f32", first_with(&KernelTable::panel_product_f32)},
       {"panel_product_bf16", first_with(&KernelTable::panel_product_bf16)},
       {"softmax_tile_f32", first_with(&KernelTable::softmax_tile_f32)},
-      {"attention asks for", first_cache_takes_requests() ? "the first cache" : "the second cache"},
+      {"attention asks for", asks_second_cache() ? "the second cache" : "the first cache"},
       {"attention_step_bf16", first_with(&KernelTable::attention_step_bf16)},
       {"attention_step_int8", first_with(&KernelTable::attention_step_int8)},
       {"quantize_queries", first_with(&KernelTable::quantize_queries)},
