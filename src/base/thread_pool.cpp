@@ -28,14 +28,14 @@ void pause() {
 #endif
 }
 
-/// Bytes that are asked for some at a time.
+/// Bytes that are asked for some at a time. An address: what stood there may be gone.
 struct Reading {
-  const std::byte* at = nullptr;
+  std::uintptr_t at = 0;
   std::size_t left = 0;
   bool ask() {
     if (left == 0) return false;
     const std::size_t count = std::min(left, kBytesAtOnce);
-    bring_near(at, count);
+    bring_near(reinterpret_cast<const std::byte*>(at), count);
     at += count;
     left -= count;
     return true;
@@ -102,7 +102,7 @@ class Team {
     std::atomic<std::uint64_t> word{0};
     // What its thread asks for after the job. Of two jobs at worst, when the next one comes: it is asked for and not
     // read.
-    std::atomic<const std::byte*> asked{nullptr};
+    std::atomic<std::uintptr_t> asked{0};
     std::atomic<std::size_t> asked_bytes{0};
     Reading reading() const {
       return {asked.load(std::memory_order_relaxed), asked_bytes.load(std::memory_order_relaxed)};
@@ -202,7 +202,7 @@ void parallel_for(std::int64_t count, const Task& task, TaskOrder order) {
 }
 
 void expect_reads(int thread, const std::byte* first, std::size_t bytes) {
-  if (thread < thread_count()) team()->expect_reads(thread, {first, bytes});
+  if (thread < thread_count()) team()->expect_reads(thread, {reinterpret_cast<std::uintptr_t>(first), bytes});
 }
 
 }  // namespace tome

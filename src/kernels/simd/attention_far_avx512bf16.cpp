@@ -32,11 +32,7 @@ constexpr int kAskedAheadHere = 1024;
 
 KernelTable with_far_requests(KernelTable table) {
   table.asked_ahead = kAskedAheadHere;
-  table.code_input = avx512bf16_far::code_input;
-  table.quantize_queries = avx512bf16_far::quantize_queries;
-  table.attention_step_bf16 = avx512bf16_far::attention_step_bf16;
-  table.attention_step_int8 = avx512bf16_far::attention_step_int8;
-  table.attention_step_q8 = avx512bf16_far::attention_step_q8;
+  avx512bf16_far::fill_attention_steps(table);
   return table;
 }
 

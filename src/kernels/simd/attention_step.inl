@@ -610,3 +610,11 @@ static void quantize_queries(const std::uint16_t* queries, int rows, int dims, s
 
 static void attention_step_int8(const AttentionStep& s) { attention_step<Products::int8>(s); }
 static void attention_step_q8(const AttentionStep& s) { attention_step<Products::q8>(s); }
+
+static void fill_attention_steps(KernelTable& table) {
+  table.code_input = code_input;
+  table.quantize_queries = quantize_queries;
+  table.attention_step_bf16 = attention_step_bf16;
+  table.attention_step_int8 = attention_step_int8;
+  table.attention_step_q8 = attention_step_q8;
+}

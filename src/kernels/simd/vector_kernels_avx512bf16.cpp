@@ -222,16 +222,12 @@ KernelTable avx512bf16_table(KernelTable lower) {
   KernelTable table = lower;
   table.isa = Isa::avx512bf16;
   avx512bf16::fill(table);
+  avx512bf16::fill_attention_steps(table);
   table.bf16_products = true;
   table.int8_scores = true;
   table.panel_product_bf16 = avx512bf16::panel_product_bf16;
-  table.attention_step_bf16 = avx512bf16::attention_step_bf16;
-  table.attention_step_int8 = avx512bf16::attention_step_int8;
-  table.quantize_queries = avx512bf16::quantize_queries;
-  table.attention_step_q8 = avx512bf16::attention_step_q8;
   table.pack_panel_bf16 = avx512bf16::pack_panel_bf16;
   table.row_dot = avx512bf16::row_dot_by_codes;
-  table.code_input = avx512bf16::code_input;
   table.interleaved_dots = avx512bf16::interleaved_dots;
   table.pack_interleaved_bf16 = avx512bf16::pack_interleaved_bf16;
   table.f16_to_bf16 = avx512bf16::f16_to_bf16;
