@@ -28,7 +28,11 @@ struct TensorView {
     for (const std::uint64_t extent : shape) count *= extent;
     return count;
   }
-  std::uint64_t rows() const { return columns() == 0 ? 0 : elements() / columns(); }
+  std::uint64_t rows() const {
+    std::uint64_t count = columns() == 0 ? 0 : 1;
+    for (std::size_t i = 0; i + 1 < shape.size(); ++i) count *= shape[i];
+    return count;
+  }
   std::uint64_t bytes() const { return row_bytes(type, elements()); }
   /// Not of an interleaved matrix, but for where a group of 16 rows begins.
   const std::byte* row(std::uint64_t index) const {
