@@ -265,7 +265,8 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
   float row[1024];
   for (int i = 0; i < tile.rows(); ++i) {
     std::transform(memory.queries + i * dims, memory.queries + (i + 1) * dims, row, bf16_to_f32);
-    table.code_input(row, dims, memory.coded_queries + static_cast<std::size_t>(i) * kernels::coded_input_bytes(dims));
+    table.code_input(row, dims, 0, dims,
+                     memory.coded_queries + static_cast<std::size_t>(i) * kernels::coded_input_bytes(dims));
   }
 }
 

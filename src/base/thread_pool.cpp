@@ -28,17 +28,31 @@ void pause() {
 #endif
 }
 
-/// Bytes that are asked for some at a time. An address: what stood there may be gone.
+/// Bytes that are asked for some at a time. Addresses: what stood there may be gone.
 struct Reading {
-  std::uintptr_t at = 0;
-  std::size_t left = 0;
+  struct Part {
+    std::uintptr_t at = 0;
+    std::size_t left = 0;
+  };
+  Part parts[kMostReads];
+
+  void add(Part part) {
+    for (Part& free : parts)
+      if (free.left == 0) {
+        free = part;
+        return;
+      }
+  }
   bool ask() {
-    if (left == 0) return false;
-    const std::size_t count = std::min(left, kBytesAtOnce);
-    bring_near(reinterpret_cast<const std::byte*>(at), count);
-    at += count;
-    left -= count;
-    return true;
+    for (Part& part : parts) {
+      if (part.left == 0) continue;
+      const std::size_t count = std::min(part.left, kBytesAtOnce);
+      bring_near(reinterpret_cast<const std::byte*>(part.at), count);
+      part.at += count;
+      part.left -= count;
+      return true;
+    }
+    return false;
   }
 };
 
@@ -57,7 +71,9 @@ class Team {
     for (std::thread& helper : helpers_) helper.join();
   }
   int size() const { return static_cast<int>(shares_.size()); }
-  void expect_reads(int thread, Reading reading) { expected_[static_cast<std::size_t>(thread)] = reading; }
+  /// In TaskOrder::runs.
+  std::int64_t first_of(int thread, std::int64_t count) const { return count * thread / size(); }
+  void expect_reads(int thread, Reading::Part part) { expected_[static_cast<std::size_t>(thread)].add(part); }
 
   void run(std::int64_t count, const Task& task, TaskOrder order) {
     CHECK(count > 0 && count < (1 << kBits));
@@ -68,9 +84,7 @@ class Team {
       const auto tasks = order == TaskOrder::runs ? first_of(thread + 1, count) - first_of(thread, count)
                                                   : (count - thread + size() - 1) / size();
       Share& share = shares_[static_cast<std::size_t>(thread)];
-      const Reading reading = std::exchange(expected_[static_cast<std::size_t>(thread)], {});
-      share.asked.store(reading.at, std::memory_order_relaxed);
-      share.asked_bytes.store(reading.left, std::memory_order_relaxed);
+      share.expect(std::exchange(expected_[static_cast<std::size_t>(thread)], {}));
       share.word.store(generation << (2 * kBits) | static_cast<std::uint64_t>(tasks) << kBits,
                        std::memory_order_seq_cst);
     }
@@ -100,16 +114,25 @@ class Team {
   };
   struct alignas(64) Share {
     std::atomic<std::uint64_t> word{0};
+    void expect(const Reading& reading) {
+      for (int i = 0; i < kMostReads; ++i) {
+        at[i].store(reading.parts[i].at, std::memory_order_relaxed);
+        left[i].store(reading.parts[i].left, std::memory_order_relaxed);
+      }
+    }
+    Reading reading() const {
+      Reading reading;
+      for (int i = 0; i < kMostReads; ++i)
+        reading.parts[i] = {at[i].load(std::memory_order_relaxed), left[i].load(std::memory_order_relaxed)};
+      return reading;
+    }
+
+   private:
     // What its thread asks for after the job. Of two jobs at worst, when the next one comes: it is asked for and not
     // read.
-    std::atomic<std::uintptr_t> asked{0};
-    std::atomic<std::size_t> asked_bytes{0};
-    Reading reading() const {
-      return {asked.load(std::memory_order_relaxed), asked_bytes.load(std::memory_order_relaxed)};
-    }
+    std::atomic<std::uintptr_t> at[kMostReads]{};
+    std::atomic<std::size_t> left[kMostReads]{};
   };
-
-  std::int64_t first_of(int thread, std::int64_t count) const { return count * thread / size(); }
 
   void wake() {
     signal_.fetch_add(1, std::memory_order_seq_cst);
@@ -200,6 +223,8 @@ void parallel_for(std::int64_t count, const Task& task, TaskOrder order) {
   }
   team()->run(count, task, order);
 }
+
+std::int64_t first_of_run(int thread, std::int64_t count) { return team()->first_of(thread, count); }
 
 void expect_reads(int thread, const std::byte* first, std::size_t bytes) {
   if (thread < thread_count()) team()->expect_reads(thread, {reinterpret_cast<std::uintptr_t>(first), bytes});

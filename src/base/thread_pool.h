@@ -22,10 +22,15 @@ enum class TaskOrder { turns, runs };
 void parallel_for(std::int64_t count, const std::function<void(std::int64_t index, int thread)>& task,
                   TaskOrder order = TaskOrder::turns);
 
+/// The first of `count` tasks that TaskOrder::runs gives to `thread`, all of them to begin with (thread_count():
+/// count).
+std::int64_t first_of_run(int thread, std::int64_t count);
+
 /// What thread `thread` will read first in the run after the next: it asks for these bytes when it has no tasks of the
-/// next run left, while it waits for others and for work. A hint for that run alone, which changes no result; memory
-/// that no longer stands there does no harm. Runs of one task, which this thread does by itself, are no runs here. Call
-/// it outside parallel runs.
+/// next run left, while it waits for others and for work. Up to kMostReads calls a thread add up, in their order, more
+/// are let go. A hint for that run alone, which changes no result; memory that no longer stands there does no harm.
+/// Runs of one task, which this thread does by itself, are no runs here. Call it outside parallel runs.
+inline constexpr int kMostReads = 3;
 void expect_reads(int thread, const std::byte* first, std::size_t bytes);
 
 }  // namespace tome

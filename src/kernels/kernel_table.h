@@ -97,6 +97,11 @@ struct AttentionStep {
 
 /// Bytes ahead of the weights that are read of which lines are asked for, where a machine does not say otherwise.
 inline constexpr int kAskedAhead = 4096;
+/// What suits a machine: runs of some MB are longer than the memory's own looking ahead needs to find its way, and
+/// blocks of q8_0 are no whole lines.
+struct AskedAhead {
+  int in_short_runs = kAskedAhead, in_long_runs = kAskedAhead, of_q8_0 = kAskedAhead;
+};
 
 /// out[v · out_stride + r] = Σ_k rows[r][k] · x[v · x_stride + k], fp32 throughout; with quantised rows the inputs are
 /// rounded to 16 bits (each 32 by their largest) by AVX2, and a single input by AVX-512 with 8-bit products. How rows
@@ -125,6 +130,7 @@ struct InterleavedDots {
   float* out;
   std::size_t out_stride;
   int asked_ahead = kAskedAhead;
+  const std::byte* after = nullptr;  ///< what is read next, if not what follows these groups
 };
 
 inline constexpr int kCodeBlock = 32;         ///< values that share a scale
@@ -153,7 +159,7 @@ struct KernelTable {
   bool bf16_products;  ///< matrix products run on bf16 panels, else on f32 panels
   bool code_products;  ///< products of many rows run on codes of 16 bits where 32 divides k: faster and finer than bf16
   bool int8_scores;    ///< attention_step_int8 is faster than attention_step_bf16
-  int asked_ahead = kAskedAhead;  ///< of RowDot and InterleavedDots in runs of some MB: what suits this machine
+  AskedAhead asked_ahead = {};  ///< of RowDot and InterleavedDots
 
   void (*panel_product_f32)(const PanelProduct<float>&);
   void (*panel_product_bf16)(const PanelProduct<std::uint16_t>&);
@@ -177,9 +183,10 @@ struct KernelTable {
                            std::byte* panel);
   void (*panel_product_codes)(const CodeProduct&);
   void (*row_dot)(const RowDot&);
-  /// x[0 … k) for interleaved_dots and attention_step_q8: codes of at most 127 · 256, each 32 by their largest; what is
-  /// not a number stays in the scale. These three: nullptr where a set has no 8-bit products for them.
-  void (*code_input)(const float* x, int k, std::byte* coded);
+  /// Of x[0 … k) for interleaved_dots and attention_step_q8 the values [first, first + count), multiples of 32: codes
+  /// of at most 127 · 256, each 32 by their largest; what is not a number stays in the scale. These three: nullptr
+  /// where a set has no 8-bit products for them.
+  void (*code_input)(const float* x, int k, int first, int count, std::byte* coded);
   void (*interleaved_dots)(const InterleavedDots&);
   /// 16 · group_count ≤ 64 interleaved rows (the rest is zero) to the panel that pack_panel_bf16 makes of them.
   void (*pack_interleaved_bf16)(DType type, const std::byte* groups, int group_count, int k, std::uint16_t* panel);

@@ -17,9 +17,9 @@ constexpr int kFewRows = 8;
 /// room for a thread that is held up.
 constexpr int kLeastRowsPerTask = 32;
 constexpr int kTasksPerThread = 8;
-/// Runs that read less are over before the memory's own looking ahead has found its way: they ask far ahead on any
-/// machine (Zen 4, of 207 to 550 KB: 2.5 µs a run).
-constexpr std::uint64_t kLongRun = 2 << 20;
+constexpr std::uint64_t kLongRun = 2 << 20;  ///< bytes
+
+constexpr std::size_t kFloatsApart = 1024;  ///< between threads' memories, as in attention/flash.cpp
 
 /// What a thread asks for of the next product while it waits: a wait takes some microseconds.
 constexpr std::size_t kExpectedBytes = std::size_t{128} << 10;
@@ -36,80 +36,165 @@ void report_slow_type(DType type, int columns, const KernelTable& table) {
     report_fallback("a matrix of " + std::to_string(columns) + " columns", "not a multiple of 32, plain loops read it");
 }
 
-int tasks_of(const TensorView& weight, int step) {
-  return static_cast<int>((weight.rows() + static_cast<std::uint64_t>(step) - 1) / static_cast<std::uint64_t>(step));
-}
-
+/// Neighbouring rows of one weight, and of its gate.
 struct Task {
   const MatmulWeight* weight;
   int first_row, row_count;
 };
 
-/// Rows of a task of the few-rows form.
-int few_rows_step(std::uint64_t rows) {
-  const int share = static_cast<int>(rows) / (kTasksPerThread * thread_count());
-  return std::max(kLeastRowsPerTask, (share + 15) / 16 * 16);
+/// The weights of a group one after the other, `step` rows a task.
+class Tasks {
+ public:
+  Tasks(std::span<const MatmulWeight> group, int step) : group_(group), step_(step) {
+    CHECK(group.size() <= std::size(ends_));
+    int count = 0;
+    for (std::size_t i = 0; i < group.size(); ++i)
+      ends_[i] = count += (static_cast<int>(group[i].weight->rows()) + step - 1) / step;
+  }
+  int count() const { return group_.empty() ? 0 : ends_[group_.size() - 1]; }
+  Task operator[](std::int64_t index) const { return neighbours(index, index + 1); }
+  /// Those of [first, end) that are of the first's weight, as one.
+  Task neighbours(std::int64_t first, std::int64_t end) const {
+    std::size_t at = 0;
+    for (; first >= ends_[at]; ++at) {
+    }
+    const std::int64_t begin = at == 0 ? 0 : ends_[at - 1];
+    const int first_row = static_cast<int>(first - begin) * step_;
+    const std::int64_t end_row = (std::min<std::int64_t>(end, ends_[at]) - begin) * step_;
+    const auto rows = static_cast<std::int64_t>(group_[at].weight->rows());
+    return {&group_[at], first_row, static_cast<int>(std::min(end_row, rows)) - first_row};
+  }
+
+ private:
+  std::span<const MatmulWeight> group_;
+  int step_, ends_[4];
+};
+
+template <class Work>
+void for_each_matrix(std::span<const MatmulWeight> group, const Work& work) {
+  for (const MatmulWeight& weight : group) {
+    if (weight.gate != nullptr) work(*weight.gate);
+    work(*weight.weight);
+  }
 }
 
-std::vector<Task> split(std::span<const MatmulWeight> group, int step) {
-  std::vector<Task> tasks;
-  for (const MatmulWeight& weight : group)
-    for (int index = 0; index < tasks_of(*weight.weight, step); ++index)
-      tasks.push_back({&weight, index * step, std::min(step, static_cast<int>(weight.weight->rows()) - index * step)});
-  return tasks;
+/// Rows of a task of the few-rows form.
+int few_rows_step(std::span<const MatmulWeight> group) {
+  int rows = 0, unit = kInterleavedRows;
+  for (const MatmulWeight& weight : group) {
+    rows += static_cast<int>(weight.weight->rows());
+    if (weight.coded != nullptr) unit = kCodeBlock;
+  }
+  const int share = rows / (kTasksPerThread * thread_count());
+  return std::max(kLeastRowsPerTask, (share + unit - 1) / unit * unit);
+}
+
+/// From products to outputs: gates, and codes what is wanted in codes.
+class Finish {
+ public:
+  Finish(std::span<const MatmulWeight> group, int input_rows, int step, MatmulScratch& scratch)
+      : input_rows_(input_rows) {
+    const bool gated = std::any_of(group.begin(), group.end(), [](const MatmulWeight& w) { return w.gate != nullptr; });
+    if (!gated) return;
+    each_ = static_cast<std::size_t>(input_rows) * static_cast<std::size_t>(step);
+    each_ = (each_ + kFloatsApart - 1) / kFloatsApart * kFloatsApart;
+    scratch.to_gate.reserve(each_ * static_cast<std::size_t>(thread_count()));
+    values_ = scratch.to_gate.data();
+  }
+
+  /// products(task, matrix, out, stride, after) makes the task's rows of one matrix; after: what is read next, if it is
+  /// another matrix.
+  template <class Products>
+  void take(const Task& task, int thread, const Products& products) const {
+    const MatmulWeight& w = *task.weight;
+    if (w.gate == nullptr)
+      products(task, *w.weight, w.output + task.first_row, w.output_stride, nullptr);
+    else
+      gate(task, thread, products);
+    if (w.coded == nullptr) return;
+    const auto outputs = static_cast<int>(w.weight->rows());
+    for (int row = 0; row < input_rows_; ++row)
+      kernels().code_input(w.output + static_cast<std::size_t>(row) * w.output_stride, outputs, task.first_row,
+                           task.row_count, w.coded + static_cast<std::size_t>(row) * coded_input_bytes(outputs));
+  }
+
+ private:
+  template <class Products>
+  void gate(const Task& task, int thread, const Products& products) const {
+    const MatmulWeight& w = *task.weight;
+    float* out = w.output + task.first_row;
+    float* values = values_ + each_ * static_cast<std::size_t>(thread);
+    const auto first = static_cast<std::uint64_t>(task.first_row), count = static_cast<std::uint64_t>(task.row_count);
+    products(task, *w.gate, out, w.output_stride, w.weight->row(first));
+    products(task, *w.weight, values, count, first + count < w.gate->rows() ? w.gate->row(first + count) : nullptr);
+    for (int row = 0; row < input_rows_; ++row, out += w.output_stride, values += count)
+      w.gated(out, values, task.row_count, out);
+  }
+
+  int input_rows_;
+  std::size_t each_ = 0;     ///< of a thread's
+  float* values_ = nullptr;  ///< [thread]: what is to be gated
+};
+
+int asked_ahead(const AskedAhead& ahead, DType type, std::uint64_t run_bytes) {
+  if (type == DType::q8_0) return ahead.of_q8_0;
+  return run_bytes < kLongRun ? ahead.in_short_runs : ahead.in_long_runs;
 }
 
 void few_rows(const MatmulInput& input, std::span<const MatmulWeight> group, const KernelTable& table,
               MatmulScratch& scratch) {
-  std::uint64_t rows = 0, bytes = 0;
+  std::uint64_t bytes = 0;
   bool interleaved = false;
-  for (const MatmulWeight& weight : group) {
-    rows += weight.weight->rows();
-    bytes += weight.weight->bytes();
-    interleaved = interleaved || weight.weight->interleaved;
-  }
+  for_each_matrix(group, [&](const TensorView& matrix) {
+    bytes += matrix.bytes();
+    interleaved = interleaved || matrix.interleaved;
+  });
   interleaved = interleaved && table.interleaved_dots != nullptr;
   const auto columns = static_cast<std::size_t>(input.columns);
-  if (interleaved) {
+  const std::byte* coded = input.coded;
+  if (interleaved && coded == nullptr) {
     const std::size_t each = coded_input_bytes(input.columns);
     scratch.coded_inputs.reserve(each * static_cast<std::size_t>(input.rows));
     for (std::size_t row = 0; row < static_cast<std::size_t>(input.rows); ++row)
-      table.code_input(input.values + row * columns, input.columns, scratch.coded_inputs.data() + row * each);
+      table.code_input(input.values + row * columns, input.columns, 0, input.columns,
+                       scratch.coded_inputs.data() + row * each);
+    coded = scratch.coded_inputs.data();
   }
-  const int asked_ahead = bytes < kLongRun ? kAskedAhead : table.asked_ahead;
-  const std::vector<Task> tasks = split(group, few_rows_step(rows));
+  const auto multiply = [&](const Task& task, const TensorView& weight, float* out, std::size_t out_stride,
+                            const std::byte* after) {
+    const auto first = static_cast<std::uint64_t>(task.first_row), count = static_cast<std::uint64_t>(task.row_count);
+    const int ahead = asked_ahead(table.asked_ahead, weight.type, bytes);
+    if (interleaved && weight.interleaved) {
+      table.interleaved_dots({.type = weight.type,
+                              .groups = weight.row(first),
+                              .group_count = task.row_count / kInterleavedRows,
+                              .k = input.columns,
+                              .inputs = coded,
+                              .vectors = input.rows,
+                              .out = out,
+                              .out_stride = out_stride,
+                              .asked_ahead = ahead,
+                              .after = after});
+      return;
+    }
+    std::vector<std::byte> apart;
+    table.row_dot({.type = weight.type,
+                   .rows = rows_apart(weight, first, count, apart),
+                   .row_stride = row_bytes(weight.type, columns),
+                   .row_count = task.row_count,
+                   .k = input.columns,
+                   .x = input.values,
+                   .x_stride = columns,
+                   .vectors = input.rows,
+                   .out = out,
+                   .out_stride = out_stride,
+                   .asked_ahead = ahead});
+  };
+  const int step = few_rows_step(group);
+  const Tasks tasks(group, step);
+  const Finish finish(group, input.rows, step, scratch);
   parallel_for(
-      static_cast<std::int64_t>(tasks.size()),
-      [&](std::int64_t index, int) {
-        const Task& task = tasks[static_cast<std::size_t>(index)];
-        const TensorView& weight = *task.weight->weight;
-        float* out = task.weight->output + task.first_row;
-        if (interleaved && weight.interleaved) {
-          table.interleaved_dots({.type = weight.type,
-                                  .groups = weight.row(static_cast<std::uint64_t>(task.first_row)),
-                                  .group_count = task.row_count / kInterleavedRows,
-                                  .k = input.columns,
-                                  .inputs = scratch.coded_inputs.data(),
-                                  .vectors = input.rows,
-                                  .out = out,
-                                  .out_stride = task.weight->output_stride,
-                                  .asked_ahead = asked_ahead});
-          return;
-        }
-        std::vector<std::byte> apart;
-        table.row_dot({.type = weight.type,
-                       .rows = rows_apart(weight, static_cast<std::uint64_t>(task.first_row),
-                                          static_cast<std::uint64_t>(task.row_count), apart),
-                       .row_stride = row_bytes(weight.type, columns),
-                       .row_count = task.row_count,
-                       .k = input.columns,
-                       .x = input.values,
-                       .x_stride = columns,
-                       .vectors = input.rows,
-                       .out = out,
-                       .out_stride = task.weight->output_stride,
-                       .asked_ahead = asked_ahead});
-      },
+      tasks.count(), [&](std::int64_t index, int thread) { finish.take(tasks[index], thread, multiply); },
       TaskOrder::runs);
 }
 
@@ -120,24 +205,26 @@ void many_rows(const MatmulInput& input, std::span<const MatmulWeight> group, Ma
                std::size_t panel_bytes, const Pack& pack, const Product& product) {
   panel_bytes = (panel_bytes + 63) / 64 * 64;
   scratch.panels.reserve(panel_bytes * static_cast<std::size_t>(thread_count()));
-  const std::vector<Task> tasks = split(group, kPanelColumns);
-  parallel_for(static_cast<std::int64_t>(tasks.size()), [&](std::int64_t index, int thread) {
-    const Task& task = tasks[static_cast<std::size_t>(index)];
+  const Tasks tasks(group, kPanelColumns);
+  const Finish finish(group, input.rows, kPanelColumns, scratch);
+  parallel_for(tasks.count(), [&](std::int64_t index, int thread) {
     std::byte* panel = scratch.panels.data() + panel_bytes * static_cast<std::size_t>(thread);
-    pack(*task.weight->weight, task.first_row, task.row_count, panel);
-    float* output = task.weight->output + task.first_row;
-    if (task.row_count == kPanelColumns) {
-      product(panel, 0, input.rows, output, task.weight->output_stride);
-      return;
-    }
-    alignas(64) float narrow[6 * kPanelColumns];  // the last panel of a matrix whose rows are no multiple of 64
-    for (int row = 0; row < input.rows; row += 6) {
-      const int rows = std::min(6, input.rows - row);
-      product(panel, row, rows, narrow, kPanelColumns);
-      for (int i = 0; i < rows; ++i)
-        std::copy_n(narrow + i * kPanelColumns, task.row_count,
-                    output + static_cast<std::size_t>(row + i) * task.weight->output_stride);
-    }
+    const auto multiply = [&](const Task& task, const TensorView& weight, float* out, std::size_t out_stride,
+                              const std::byte*) {
+      pack(weight, task.first_row, task.row_count, panel);
+      if (task.row_count == kPanelColumns) {
+        product(panel, 0, input.rows, out, out_stride);
+        return;
+      }
+      alignas(64) float narrow[6 * kPanelColumns];  // the last panel of a matrix whose rows are no multiple of 64
+      for (int row = 0; row < input.rows; row += 6) {
+        const int rows = std::min(6, input.rows - row);
+        product(panel, row, rows, narrow, kPanelColumns);
+        for (int i = 0; i < rows; ++i)
+          std::copy_n(narrow + i * kPanelColumns, task.row_count, out + static_cast<std::size_t>(row + i) * out_stride);
+      }
+    };
+    finish.take(tasks[index], thread, multiply);
   });
 }
 
@@ -204,24 +291,37 @@ void many_rows_in_codes(const MatmulInput& input, std::span<const MatmulWeight> 
 
 }  // namespace
 
-void expect_weights(std::initializer_list<const TensorView*> group, int rows) {
+bool take_codes(const TensorView& weight, int rows, ProductPrecision precision) {
+  return precision == ProductPrecision::native && rows <= kFewRows && weight.interleaved &&
+         kernels().interleaved_dots != nullptr;
+}
+
+void expect_weights(std::span<const MatmulWeight> group, int rows) {
   if (rows > kFewRows) return;
-  std::uint64_t outputs = 0;
-  for (const TensorView* weight : group) outputs += weight->rows();
-  const int step = few_rows_step(outputs), threads = thread_count();
-  int tasks = 0;
-  for (const TensorView* weight : group) tasks += tasks_of(*weight, step);
-  for (int thread = 0; thread < threads; ++thread) {
-    int first = tasks * thread / threads;  // as TaskOrder::runs shares them out
-    for (const TensorView* weight : group) {
-      const int count = tasks_of(*weight, step);
-      if (first < count) {
-        const auto row = static_cast<std::uint64_t>(first * step);
-        expect_reads(thread, weight->row(row),
-                     std::min(kExpectedBytes, row_bytes(weight->type, weight->columns()) * (weight->rows() - row)));
-        break;
+  const int step = few_rows_step(group);
+  const Tasks tasks(group, step);
+  for (int thread = 0; thread < thread_count(); ++thread) {
+    std::size_t left = kExpectedBytes;
+    const auto expect = [&](const TensorView& matrix, const Task& task) {
+      const std::size_t bytes =
+          std::min(left, row_bytes(matrix.type, matrix.columns()) * static_cast<std::uint64_t>(task.row_count));
+      expect_reads(thread, matrix.row(static_cast<std::uint64_t>(task.first_row)), bytes);
+      left -= bytes;
+    };
+    const std::int64_t end = first_of_run(thread + 1, tasks.count());
+    std::int64_t index = first_of_run(thread, tasks.count());
+    for (int reads = 0; index < end && left > 0 && reads < kMostReads; ++reads) {
+      const Task task = tasks[index];
+      if (task.weight->gate != nullptr) {  // they take turns
+        expect(*task.weight->gate, task);
+        expect(*task.weight->weight, task);
+        ++reads;
+        ++index;
+        continue;
       }
-      first -= count;
+      const Task all = tasks.neighbours(index, end);
+      expect(*all.weight->weight, all);
+      index += (all.row_count + step - 1) / step;
     }
   }
 }
@@ -230,9 +330,13 @@ void matmul(const MatmulInput& input, std::span<const MatmulWeight> group, Produ
             MatmulScratch& scratch) {
   const KernelTable& table = kernels();
   for (const MatmulWeight& weight : group) {
-    CHECK(weight.weight->columns() == static_cast<std::uint64_t>(input.columns));
-    report_slow_type(weight.weight->type, input.columns, table);
+    CHECK(weight.gate == nullptr || (weight.gated != nullptr && weight.gate->rows() == weight.weight->rows()));
+    CHECK(weight.coded == nullptr || (table.code_input != nullptr && weight.weight->rows() % kCodeBlock == 0));
   }
+  for_each_matrix(group, [&](const TensorView& matrix) {
+    CHECK(matrix.columns() == static_cast<std::uint64_t>(input.columns));
+    report_slow_type(matrix.type, input.columns, table);
+  });
   const auto pack_f32 = [&](const TensorView& weight, int first_row, int row_count, float* panel) {
     std::vector<std::byte> apart;
     table.pack_panel_f32(

@@ -67,8 +67,8 @@ struct Decoder::Run {
 };
 
 struct Decoder::Scratch {
-  AlignedBuffer<float> hidden, normed, query, key, value, context, projected, gate, up, lse, part_output, part_lse,
-      logits;
+  AlignedBuffer<float> hidden, normed, query, key, value, context, projected, gated, lse, part_output, part_lse, logits;
+  AlignedBuffer<std::byte> coded;
   kernels::MatmulScratch matmul;
   AttentionScratch attention;
   std::vector<RotationRows> rows[2];                  // per part of plans_[full, local]
@@ -147,8 +147,7 @@ void Decoder::forward(const Batch& batch, const LogitsFunction& logits, std::spa
   s.value.reserve(n * c.kv_heads * c.head_dim);
   s.context.reserve(n * c.heads * c.head_dim);
   s.projected.reserve(n * c.hidden);
-  s.gate.reserve(n * c.feed_forward);
-  s.up.reserve(n * c.feed_forward);
+  s.gated.reserve(n * c.feed_forward);
   s.lse.reserve(n * c.heads);
 
   for_each_token(tokens, [&](int i) {
@@ -209,10 +208,17 @@ void Decoder::keep_asked(const std::vector<Run>& runs, float* rows, std::size_t 
                  static_cast<std::size_t>(run.queries()) * width * sizeof(float));
 }
 
-/// The weights that a layer begins with.
+/// The weights that come after a layer: those that the next begins with, or the vocabulary's.
+void Decoder::expect_after(std::size_t layer, int tokens) {
+  if (layer + 1 < weights_.layers.size()) return expect_layer(layer + 1, tokens);
+  const MatmulWeight output[] = {{&weights_.output}};
+  kernels::expect_weights(output, tokens);
+}
+
 void Decoder::expect_layer(std::size_t layer, int tokens) {
   const LayerWeights& w = weights_.layers[layer];
-  kernels::expect_weights({&w.key, &w.value, &w.query}, tokens);
+  const MatmulWeight inputs[] = {{&w.key}, {&w.value}, {&w.query}};
+  kernels::expect_weights(inputs, tokens);
 }
 
 /// The pages that the threads begin a single token's attention with, about.
@@ -221,10 +227,11 @@ void Decoder::expect_keys(std::size_t layer, const std::vector<Run>& runs) {
   const PagedKv& cache = runs[0].sequence->kv(layer);
   const std::uint64_t first = cache.first_kept() / kPageKeys,
                       pages = (runs[0].position + kPageKeys - 1) / kPageKeys - first;
-  const auto threads = static_cast<std::uint64_t>(thread_count());
-  if (pages < 2 * threads) return;
-  for (std::uint64_t thread = 0; thread < threads; ++thread)
-    expect_reads(static_cast<int>(thread), cache.page(first + pages * thread / threads), cache.layout().page_bytes());
+  if (pages < 2 * static_cast<std::uint64_t>(thread_count())) return;
+  for (int thread = 0; thread < thread_count(); ++thread) {
+    const auto page = static_cast<std::uint64_t>(first_of_run(thread, static_cast<std::int64_t>(pages)));
+    expect_reads(thread, cache.page(first + page), cache.layout().page_bytes());
+  }
 }
 
 void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes) {
@@ -253,13 +260,14 @@ void Decoder::attention(std::size_t layer, const std::vector<Run>& runs, std::sp
     keep_asked(runs, s.hidden.data(), c.hidden);
     if (asked > 0) kernels::matmul({s.normed.data(), asked, hidden}, std::span(inputs).subspan(2), precision, s.matmul);
   }
-  kernels::expect_weights({&w.attention_output}, asked);
+  const MatmulWeight output[] = {{&w.attention_output, s.projected.data(), c.hidden}};
+  kernels::expect_weights(output, asked);
   for (const Run& run : runs) attend(layer, run, probes);
   if (asked == 0) return;
 
   bring_rows(s.context.data(), asked, query_width);
-  const MatmulWeight output[] = {{&w.attention_output, s.projected.data(), c.hidden}};
-  kernels::expect_weights({&w.gate, &w.up}, asked);
+  const MatmulWeight gated[] = {{.weight = &w.up, .gate = &w.gate}};
+  kernels::expect_weights(gated, asked);
   kernels::matmul({s.context.data(), asked, static_cast<int>(query_width)}, output, precision, s.matmul);
   bring_rows(s.projected.data(), asked, c.hidden);
   for_each_token(asked, [&](int i) {
@@ -449,26 +457,25 @@ void Decoder::feed_forward(std::size_t layer, int tokens) {
   Scratch& s = *scratch_;
   const auto& k = kernels::kernels();
   const int hidden = static_cast<int>(c.hidden), width = static_cast<int>(c.feed_forward);
+  const bool silu = c.activation == Activation::silu;
   const ProductPrecision precision = options_.fp32 ? ProductPrecision::fp32 : ProductPrecision::native;
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;
     k.rms_norm(s.hidden.data() + at, w.feed_forward_norm.data(), c.norm_epsilon, hidden, s.normed.data() + at);
   });
-  const MatmulWeight inputs[] = {{&w.gate, s.gate.data(), c.feed_forward}, {&w.up, s.up.data(), c.feed_forward}};
-  kernels::expect_weights({&w.down}, tokens);
-  kernels::matmul({s.normed.data(), tokens, hidden}, inputs, precision, s.matmul);
-  for (const MatmulWeight& made : inputs) bring_rows(made.output, tokens, c.feed_forward);
-  for_each_token(tokens, [&](int i) {
-    const std::size_t at = static_cast<std::size_t>(i) * c.feed_forward;
-    const auto gated = c.activation == Activation::silu ? k.gated_silu : k.gated_gelu_tanh;
-    gated(s.gate.data() + at, s.up.data() + at, width, s.gate.data() + at);
-  });
+  std::byte* coded = nullptr;
+  if (kernels::take_codes(w.down, tokens, precision)) {
+    s.coded.reserve(static_cast<std::size_t>(tokens) * kernels::coded_input_bytes(width));
+    coded = s.coded.data();
+  }
+  const MatmulWeight gated[] = {
+      {&w.up, s.gated.data(), c.feed_forward, &w.gate, silu ? k.gated_silu : k.gated_gelu_tanh, coded}};
   const MatmulWeight output[] = {{&w.down, s.projected.data(), c.hidden}};
-  if (layer + 1 < c.layers)
-    expect_layer(layer + 1, tokens);
-  else
-    kernels::expect_weights({&weights_.output}, tokens);
-  kernels::matmul({s.gate.data(), tokens, width}, output, precision, s.matmul);
+  kernels::expect_weights(output, tokens);
+  kernels::matmul({s.normed.data(), tokens, hidden}, gated, precision, s.matmul);
+  if (coded == nullptr) bring_rows(s.gated.data(), tokens, c.feed_forward);
+  expect_after(layer, tokens);
+  kernels::matmul({s.gated.data(), tokens, width, coded}, output, precision, s.matmul);
   bring_rows(s.projected.data(), tokens, c.hidden);
   for_each_token(tokens, [&](int i) {
     const std::size_t at = static_cast<std::size_t>(i) * c.hidden;

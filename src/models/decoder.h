@@ -59,6 +59,7 @@ class Decoder {
                             std::span<const HeadProbe> probes);
   static void keep_asked(const std::vector<Run>& runs, float* rows, std::size_t width);
   void expect_layer(std::size_t layer, int tokens);
+  void expect_after(std::size_t layer, int tokens);
   void expect_keys(std::size_t layer, const std::vector<Run>& runs);
   void attention(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);
   void make_keys(std::size_t layer, const std::vector<Run>& runs, std::span<HeadProbe> probes);

@@ -108,7 +108,7 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
     for (std::size_t row = 0; row < rows; ++row) {
       std::vector<float> one(dims);
       for (std::size_t dim = 0; dim < dims; ++dim) one[dim] = bf16_to_f32(queries[row * dims + dim]);
-      code_input(one.data(), c.dims, coded.data() + row * coded_bytes);
+      code_input(one.data(), c.dims, 0, c.dims, coded.data() + row * coded_bytes);
     }
   for (int step = 0; step < steps; ++step) {
     const int count = step == 1 ? pages - 1 : pages;

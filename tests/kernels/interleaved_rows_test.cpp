@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstring>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "kernels/matmul.h"
@@ -39,7 +40,7 @@ struct BothWays {
 /// The three kernels: as plain loops, and of each set that has them.
 struct Form {
   std::string name;
-  void (*code_input)(const float*, int, std::byte*);
+  void (*code_input)(const float*, int, int, int, std::byte*);
   void (*dots)(const InterleavedDots&);
   void (*pack)(DType, const std::byte*, int, int, std::uint16_t*);
   void (*pack_rows)(DType, const std::byte*, std::size_t, int, int, std::uint16_t*);
@@ -124,7 +125,7 @@ TEST(InterleavedRows, dots_agree_with_the_plain_loops_for_every_type_and_number_
       for (const Form& form : forms()) {
         std::vector<std::byte> coded(inputs * coded_input_bytes(static_cast<int>(k)));
         for (std::size_t vector = 0; vector < inputs; ++vector)
-          form.code_input(x.data() + vector * k, static_cast<int>(k),
+          form.code_input(x.data() + vector * k, static_cast<int>(k), 0, static_cast<int>(k),
                           coded.data() + vector * coded_input_bytes(static_cast<int>(k)));
         for (std::size_t groups = 1; groups <= most; ++groups)
           for (std::size_t vectors = 1; vectors <= inputs; ++vectors) {
@@ -151,7 +152,7 @@ TEST(InterleavedRows, codes_of_an_input_are_those_of_the_plain_loops) {
   x[40] = NAN;
   x[70] = -kInfinity;
   std::vector<std::byte> want(coded_input_bytes(k));
-  reference::code_input(x.data(), k, want.data());
+  reference::code_input(x.data(), k, 0, k, want.data());
   const auto value = [](const std::vector<std::byte>& coded, std::size_t at) {
     float result;
     std::memcpy(&result, coded.data() + at, 4);
@@ -159,7 +160,7 @@ TEST(InterleavedRows, codes_of_an_input_are_those_of_the_plain_loops) {
   };
   for (const Form& form : forms()) {
     std::vector<std::byte> got(want.size() + 1, std::byte{0xee});
-    form.code_input(x.data(), k, got.data());
+    form.code_input(x.data(), k, 0, k, got.data());
     EXPECT_EQ(std::memcmp(got.data(), want.data(), 2 * k), 0) << form.name;
     EXPECT_EQ(std::memcmp(got.data() + 2 * k + k / 4, want.data() + 2 * k + k / 4, k / 8), 0) << form.name;
     for (std::size_t at = 2 * k; at < 2 * k + k / 4; at += 4) {  // scales, sums
@@ -175,6 +176,40 @@ TEST(InterleavedRows, codes_of_an_input_are_those_of_the_plain_loops) {
   }
 }
 
+TEST(InterleavedRows, an_input_may_be_coded_in_parts) {
+  constexpr int k = 224;
+  const std::vector<float> x = random_values(k, 6);
+  for (const Form& form : forms()) {
+    std::vector<std::byte> whole(coded_input_bytes(k)), parts(whole.size(), std::byte{0xee});
+    form.code_input(x.data(), k, 0, k, whole.data());
+    for (const auto& [first, count] : {std::pair{96, 128}, {0, 32}, {32, 64}})
+      form.code_input(x.data(), k, first, count, parts.data());
+    EXPECT_EQ(parts, whole) << form.name;
+  }
+}
+
+TEST(InterleavedRows, what_is_read_next_may_lie_anywhere_and_changes_nothing) {
+  constexpr int k = 320, groups = 3;
+  for (const DType type : kTypes) {
+    const BothWays both(type, 16 * groups, k);
+    const std::vector<float> x = random_values(k, 8);
+    for (const Form& form : forms()) {
+      std::vector<std::byte> coded(coded_input_bytes(k));
+      form.code_input(x.data(), k, 0, k, coded.data());
+      const auto dots = [&](int ahead, const std::byte* after) {
+        std::vector<float> out(16 * groups);
+        form.dots({type, both.interleaved.data(), groups, k, coded.data(), 1, out.data(), 16 * groups, ahead, after});
+        return out;
+      };
+      const std::vector<float> want = dots(kAskedAhead, nullptr);
+      for (const int ahead : {0, 64, 1000, 1 << 20})
+        for (const std::byte* after : {both.apart.data(), reinterpret_cast<const std::byte*>(64),
+                                       reinterpret_cast<const std::byte*>(~std::uintptr_t{0} - 100)})
+          EXPECT_EQ(dots(ahead, after), want) << form.name;
+    }
+  }
+}
+
 TEST(InterleavedRows, an_input_that_is_not_a_number_or_infinite_is_not_lost) {
   constexpr int k = 96;
   for (const DType type : kTypes) {
@@ -185,7 +220,7 @@ TEST(InterleavedRows, an_input_that_is_not_a_number_or_infinite_is_not_lost) {
           std::vector<float> x(k, 1.0f), out(16, 0.0f);
           x[static_cast<std::size_t>(lost)] = bad;
           std::vector<std::byte> coded(coded_input_bytes(k));
-          form.code_input(x.data(), k, coded.data());
+          form.code_input(x.data(), k, 0, k, coded.data());
           form.dots({type, both.interleaved.data(), 1, k, coded.data(), 1, out.data(), 16});
           for (const float one : out) EXPECT_FALSE(std::isfinite(one)) << dtype_name(type) << " " << form.name;
         }

@@ -33,9 +33,9 @@ T value_at(const std::byte* from) {
 }  // namespace
 
 // [k] high bytes, [k] low bytes, then of each 32: the scale, the sum of the values, the sum of the codes.
-void code_input(const float* x, int k, std::byte* coded) {
+void code_input(const float* x, int k, int first, int count, std::byte* coded) {
   std::byte *low = coded + k, *scales = low + k, *sums = scales + k / 8, *code_sums = sums + k / 8;
-  for (int block = 0; block < k / 32; ++block) {
+  for (int block = first / 32; block < (first + count) / 32; ++block) {
     float largest = 0, sum = 0;
     bool number = true;
     for (int i = block * 32; i < block * 32 + 32; ++i) {

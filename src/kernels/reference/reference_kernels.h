@@ -20,7 +20,7 @@ void pack_panel_codes(DType type, const std::byte* rows, std::size_t row_stride,
                       std::byte* panel);
 void panel_product_codes(const CodeProduct& product);
 void row_dot(const RowDot& dot);
-void code_input(const float* x, int k, std::byte* coded);
+void code_input(const float* x, int k, int first, int count, std::byte* coded);
 void interleaved_dots(const InterleavedDots& dots);
 void pack_interleaved_bf16(DType type, const std::byte* groups, int group_count, int k, std::uint16_t* panel);
 void dequantize_row(DType type, const std::byte* row, std::uint64_t count, float* values);

@@ -25,10 +25,12 @@ constexpr int kPairsAhead = 8, kPairsInSoftmax = 8;
 
 }  // namespace avx512bf16_far
 
-/// Of the products with few rows of inputs. Zen 4, one core, which reads 25 to 29 GB/s: 18 to 21 with 4096, 15 (q4_1,
-/// q5_0) and 25 to 29 (q8_0) with 2048, 24 to 29 with 0 to 1536: requests that are lost cost more than they give.
-/// Sapphire Rapids, two cores, which read 24: 19 to 20 with 4096, 16 to 17 with 1024.
-constexpr int kAskedAheadHere = 1024;
+/// Of the products with few rows of inputs: requests that are lost cost more than they give. Zen 4, two cores under one
+/// third cache and under two, µs a run at 0, 1024, 2048, 4096, 6144 and 8192 bytes (bench/asked_ahead.cpp): q4_1 of
+/// 1.1 MB 33, 34, 36, 33, 32, 34 and 21, 24, 29, 26, 22, 24; of 17 MB 519, 514, 513, 517, 515 and 300, 309, 486, 427,
+/// 335; q8_0 of 2 MB 57, 58, 58, 67, 62, 63 and 35, 34, 34, 53, 47. Sapphire Rapids, two cores, which read 24 GB/s: 19
+/// to 20 with 4096, 16 to 17 with 1024.
+constexpr AskedAhead kAskedAheadHere{.in_short_runs = 6144, .in_long_runs = 1024, .of_q8_0 = 1024};
 
 KernelTable with_far_requests(KernelTable table) {
   table.asked_ahead = kAskedAheadHere;

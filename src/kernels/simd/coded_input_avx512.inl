@@ -49,9 +49,9 @@ struct CodedInputOf {
 };
 using CodedInput = CodedInputOf<const std::byte>;
 
-static void code_input(const float* x, int k, std::byte* coded) {
+static void code_input(const float* x, int k, int first, int count, std::byte* coded) {
   const CodedInputOf<std::byte> to(coded, k);
-  for (int block = 0; block < k / 32; ++block) {
+  for (int block = first / 32; block < (first + count) / 32; ++block) {
     const BlockCodes codes(x + block * 32);
     for (int half = 0; half < 2; ++half) {
       codes.store_high(half, to.high + block * 32 + half * 16);

@@ -49,17 +49,38 @@ TOME_INLINE void for_each_word(const std::byte* block, const Take& take) {
   }
 }
 
-/// 16 outputs of one input; `asks`: for the lines of what is read next, too.
+/// Where lines are asked for, ahead of what is read.
+class LinesAhead {
+ public:
+  LinesAhead(const InterleavedDots& dots, std::size_t bytes)
+      : at_(address(dots.groups) + static_cast<std::uintptr_t>(dots.asked_ahead)),
+        end_(dots.after == nullptr ? ~std::uintptr_t{0} : address(dots.groups) + bytes),
+        jump_(address(dots.after) - end_) {}
+  template <int bytes>
+  __attribute__((always_inline)) void ask() {
+    if (at_ >= end_) {
+      at_ += jump_;
+      end_ = ~std::uintptr_t{0};
+    }
+#pragma GCC unroll 9
+    for (int line = 0; line < bytes; line += 64) ask_for_line(reinterpret_cast<const std::byte*>(at_) + line);
+    at_ += bytes;
+  }
+
+ private:
+  static std::uintptr_t address(const std::byte* at) { return reinterpret_cast<std::uintptr_t>(at); }
+  std::uintptr_t at_, end_, jump_;
+};
+
+/// 16 outputs of one input; `asks`: for lines, too.
 template <DType type, bool asks>
-TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input, int asked_ahead) {
+TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const CodedInput& input, LinesAhead& ahead) {
   using Layout = CodeLayout<type>;
   using Block = InterleavedBlock<type>;
   __m512 total = _mm512_setzero_ps();
 #pragma GCC unroll 1
   for (int number = 0; number < blocks; ++number, block += Block::bytes) {
-    if constexpr (asks)
-#pragma GCC unroll 9
-      for (int line = 0; line < Block::bytes; line += 64) ask_for_line(block + asked_ahead + line);
+    if constexpr (asks) ahead.ask<Block::bytes>();
     const std::byte *high_codes = input.high + number * 32, *low_codes = input.low + number * 32;
     // Two chains each, so that the products of a block need not wait for each other.
     __m512i high[2] = {_mm512_setzero_si512(), _mm512_setzero_si512()}, low[2] = {high[0], high[0]};
@@ -85,12 +106,14 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
 template <DType type>
 static void interleaved_dots_of(const InterleavedDots& dots) {
   const int blocks = dots.k / 32;
+  const std::size_t group_bytes = static_cast<std::size_t>(blocks) * InterleavedBlock<type>::bytes;
+  LinesAhead ahead(dots, static_cast<std::size_t>(dots.group_count) * group_bytes);
   for (int group = 0; group < dots.group_count; ++group) {
-    const std::byte* at = dots.groups + static_cast<std::size_t>(group * blocks) * InterleavedBlock<type>::bytes;
+    const std::byte* at = dots.groups + static_cast<std::size_t>(group) * group_bytes;
     for (int vector = 0; vector < dots.vectors; ++vector) {
       const CodedInput input(dots.inputs + static_cast<std::size_t>(vector) * coded_input_bytes(dots.k), dots.k);
-      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input, dots.asked_ahead)
-                                       : interleaved_dot<type, false>(at, blocks, input, 0);
+      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input, ahead)
+                                       : interleaved_dot<type, false>(at, blocks, input, ahead);
       _mm512_storeu_ps(dots.out + static_cast<std::size_t>(vector) * dots.out_stride + group * 16, total);
     }
   }
