@@ -4,6 +4,7 @@
 // each key is read once a group. Few queries over many keys are split along the keys and merged (partial_merge.h); the
 // split depends on shapes and patterns, never on the thread count.
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -66,6 +67,8 @@ struct PartialAttention {
 /// Reusable memory; one owner, one call at a time.
 struct AttentionScratch {
   AlignedBuffer<std::byte> threads;
+  struct KeptTiles;
+  std::shared_ptr<KeptTiles> kept;  ///< what threads keep from task to task
   std::vector<float> split_output, split_lse;
   /// Of page choices: by thread, and the pages of each (tile, KV head).
   struct Choice {
