@@ -45,6 +45,10 @@ std::vector<Run> runs() {
           {"q4_1, 49152 rows of 576", DType::q4_1, 576, 3072, 8, false},
           {"q5_0, 2048 gated rows of 640", DType::q5_0, 640, 128, 8, true},
           {"q5_0, 49152 rows of 640", DType::q5_0, 640, 3072, 8, false},
+          {"q4_k, 640 rows of 2048", DType::q4_k, 2048, 48, 7, false},
+          {"q4_k, 24576 rows of 1024", DType::q4_k, 1024, 1536, 8, false},
+          {"q6_k, 640 rows of 2048", DType::q6_k, 2048, 48, 7, false},
+          {"q6_k, 24576 rows of 1024", DType::q6_k, 1024, 1536, 8, false},
           {"q8_0, 576 rows of 576", DType::q8_0, 576, 48, 6, false},
           {"q8_0, 1536 gated rows of 576", DType::q8_0, 576, 96, 8, true},
           {"q8_0, 49152 rows of 576", DType::q8_0, 576, 3072, 8, false}};

@@ -54,7 +54,7 @@ struct SoftmaxTile {
 
 /// Bytes of an input as code_input makes it.
 inline constexpr std::size_t coded_input_bytes(int k) {
-  return static_cast<std::size_t>(k) * 2 + static_cast<std::size_t>(k) / 32 * 12;
+  return static_cast<std::size_t>(k) * 2 + static_cast<std::size_t>(k) / 32 * 16;
 }
 
 inline constexpr int kStepPages = 4;  ///< pages of 64 keys that an AttentionStep takes at most

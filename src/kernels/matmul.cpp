@@ -138,6 +138,7 @@ class Finish {
 
 int asked_ahead(const AskedAhead& ahead, DType type, std::uint64_t run_bytes) {
   if (type == DType::q8_0) return ahead.of_q8_0;
+  if (type == DType::q6_k) return ahead.in_short_runs;  // three streams: memory's own looking ahead never finds its way
   return run_bytes < kLongRun ? ahead.in_short_runs : ahead.in_long_runs;
 }
 

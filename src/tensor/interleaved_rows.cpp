@@ -5,27 +5,29 @@
 namespace tome {
 namespace {
 
-/// A block is so many halves (scale, minimum), then words of four bytes.
+/// A block is so many halves (scale, minimum), then words of four bytes, then (q6_k) its scale.
 struct BlockParts {
-  std::size_t halves, words;
+  std::size_t halves, words, last_halves;
 };
 
 BlockParts parts_of(DType type) {
-  const std::size_t halves = type == DType::q4_1 || type == DType::q5_1 ? 2 : 1;
-  return {halves, (dtype_info(type)->block_bytes - 2 * halves) / 4};
+  const bool two = type == DType::q4_1 || type == DType::q5_1 || type == DType::q4_k || type == DType::q5_k;
+  const std::size_t last = type == DType::q6_k ? 1 : 0, halves = two ? 2 : 1 - last;
+  return {halves, (dtype_info(type)->block_bytes - 2 * (halves + last)) / 4, last};
 }
 
 /// copy(bytes of `size`, where they lie in the group, where in the block of a row) for every part of a row.
 template <class Copy>
 void for_each_part(DType type, std::uint64_t columns, std::size_t row, const Copy& copy) {
   const BlockParts parts = parts_of(type);
-  const std::size_t block_bytes = dtype_info(type)->block_bytes;
-  for (std::size_t block = 0; block < columns / 32; ++block) {
-    const std::size_t group = block * block_bytes * kInterleavedRows, apart = block * block_bytes;
-    for (std::size_t i = 0; i < parts.halves; ++i) copy(2, group + (i * kInterleavedRows + row) * 2, apart + i * 2);
-    const std::size_t halves = parts.halves * 2;
-    for (std::size_t i = 0; i < parts.words; ++i)
-      copy(4, group + halves * kInterleavedRows + (i * kInterleavedRows + row) * 4, apart + halves + i * 4);
+  std::size_t apart = 0;
+  const auto take = [&](std::size_t size, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i, apart += size) copy(size, apart * kInterleavedRows + row * size, apart);
+  };
+  for (std::size_t block = 0; block < columns / dtype_info(type)->block_size; ++block) {
+    take(2, parts.halves);
+    take(4, parts.words);
+    take(2, parts.last_halves);
   }
 }
 
@@ -38,7 +40,10 @@ bool can_interleave(const TensorView& matrix) {
     case DType::q5_0:
     case DType::q5_1:
     case DType::q8_0:
-      return matrix.rows() % kInterleavedRows == 0 && matrix.columns() % 32 == 0;
+    case DType::q4_k:
+    case DType::q5_k:
+    case DType::q6_k:
+      return matrix.rows() % kInterleavedRows == 0 && matrix.columns() % dtype_info(matrix.type)->block_size == 0;
     default:
       return false;
   }

@@ -17,7 +17,15 @@
 namespace tome::kernels {
 namespace {
 
-constexpr DType kTypes[] = {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1, DType::q8_0};
+constexpr DType kTypes[] = {DType::q4_0, DType::q4_1, DType::q5_0, DType::q5_1,
+                            DType::q8_0, DType::q4_k, DType::q5_k, DType::q6_k};
+
+/// The fewest columns of whole blocks that are at least these.
+template <class Count>
+Count whole_blocks(DType type, Count columns) {
+  const auto size = static_cast<Count>(dtype_info(type)->block_size);
+  return (columns + size - 1) / size * size;
+}
 
 /// The same matrix both ways.
 struct BothWays {
@@ -89,9 +97,21 @@ TEST(InterleavedRows, scales_then_minima_then_words_of_sixteen_rows) {
     }
 }
 
+TEST(InterleavedRows, super_blocks_keep_their_order_of_parts) {
+  std::vector<std::byte> rows(16 * 210), group(rows.size());
+  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = static_cast<std::byte>(i * 37 + i / 256);
+  interleave_rows(DType::q6_k, rows.data(), 256, group.data());
+  for (std::size_t row = 0; row < 16; ++row) {
+    const std::byte* from = rows.data() + row * 210;
+    for (std::size_t word = 0; word < 52; ++word)
+      EXPECT_EQ(std::memcmp(group.data() + word * 64 + row * 4, from + word * 4, 4), 0);
+    EXPECT_EQ(std::memcmp(group.data() + 52 * 64 + row * 2, from + 208, 2), 0);
+  }
+}
+
 TEST(InterleavedRows, any_rows_come_apart_again) {
   for (const DType type : kTypes) {
-    const BothWays both(type, 48, 96);
+    const BothWays both(type, 48, whole_blocks(type, 96));
     ASSERT_NE(both.apart, both.interleaved);
     for (const std::uint64_t first : {0u, 1u, 15u, 30u})
       for (const std::uint64_t count : {1u, 2u, 18u}) {
@@ -104,17 +124,19 @@ TEST(InterleavedRows, any_rows_come_apart_again) {
   }
 }
 
-TEST(InterleavedRows, are_made_of_types_with_blocks_of_32_and_of_rows_by_sixteen) {
+TEST(InterleavedRows, are_made_of_whole_blocks_and_of_rows_by_sixteen) {
   for (const DType type : kWeightTypes) {
     const bool wanted = std::find(std::begin(kTypes), std::end(kTypes), type) != std::end(kTypes);
     EXPECT_EQ(can_interleave({type, {32, 256}}), wanted) << dtype_name(type);
     EXPECT_FALSE(can_interleave({type, {40, 256}})) << dtype_name(type);
+    EXPECT_EQ(can_interleave({type, {32, 288}}), wanted && dtype_info(type)->block_size == 32) << dtype_name(type);
   }
 }
 
 TEST(InterleavedRows, dots_agree_with_the_plain_loops_for_every_type_and_number_of_groups_and_inputs) {
   for (const DType type : kTypes)
-    for (const std::size_t k : {32u, 64u, 576u, 1536u}) {
+    for (const std::size_t least : {32u, 64u, 576u, 1536u}) {
+      const std::size_t k = whole_blocks(type, least);
       constexpr std::size_t most = 3, inputs = 8, stride_out = most * 16 + 1;
       const BothWays both(type, most * 16, k);
       const std::vector<float> x = random_values(inputs * k, k);
@@ -162,7 +184,7 @@ TEST(InterleavedRows, codes_of_an_input_are_those_of_the_plain_loops) {
     std::vector<std::byte> got(want.size() + 1, std::byte{0xee});
     form.code_input(x.data(), k, 0, k, got.data());
     EXPECT_EQ(std::memcmp(got.data(), want.data(), 2 * k), 0) << form.name;
-    EXPECT_EQ(std::memcmp(got.data() + 2 * k + k / 4, want.data() + 2 * k + k / 4, k / 8), 0) << form.name;
+    EXPECT_EQ(std::memcmp(got.data() + 2 * k + k / 4, want.data() + 2 * k + k / 4, k / 4), 0) << form.name;
     for (std::size_t at = 2 * k; at < 2 * k + k / 4; at += 4) {  // scales, sums
       const float one = value(got, at), other = value(want, at);
       if (std::isnan(other) || std::isinf(other))
@@ -189,10 +211,11 @@ TEST(InterleavedRows, an_input_may_be_coded_in_parts) {
 }
 
 TEST(InterleavedRows, what_is_read_next_may_lie_anywhere_and_changes_nothing) {
-  constexpr int k = 320, groups = 3;
+  constexpr int groups = 3;
   for (const DType type : kTypes) {
-    const BothWays both(type, 16 * groups, k);
-    const std::vector<float> x = random_values(k, 8);
+    const int k = whole_blocks(type, 320);
+    const BothWays both(type, 16 * groups, static_cast<std::uint64_t>(k));
+    const std::vector<float> x = random_values(static_cast<std::size_t>(k), 8);
     for (const Form& form : forms()) {
       std::vector<std::byte> coded(coded_input_bytes(k));
       form.code_input(x.data(), k, 0, k, coded.data());
@@ -211,13 +234,13 @@ TEST(InterleavedRows, what_is_read_next_may_lie_anywhere_and_changes_nothing) {
 }
 
 TEST(InterleavedRows, an_input_that_is_not_a_number_or_infinite_is_not_lost) {
-  constexpr int k = 96;
   for (const DType type : kTypes) {
-    const BothWays both(type, 16, k);
+    const int k = whole_blocks(type, 96);
+    const BothWays both(type, 16, static_cast<std::uint64_t>(k));
     for (const float bad : {NAN, kInfinity, -kInfinity})
       for (const int lost : {0, 31, k - 1})
         for (const Form& form : forms()) {
-          std::vector<float> x(k, 1.0f), out(16, 0.0f);
+          std::vector<float> x(static_cast<std::size_t>(k), 1.0f), out(16, 0.0f);
           x[static_cast<std::size_t>(lost)] = bad;
           std::vector<std::byte> coded(coded_input_bytes(k));
           form.code_input(x.data(), k, 0, k, coded.data());
@@ -229,9 +252,10 @@ TEST(InterleavedRows, an_input_that_is_not_a_number_or_infinite_is_not_lost) {
 
 TEST(InterleavedRows, panels_of_bf16_are_those_of_the_same_rows_to_the_bit) {
   for (const DType type : kTypes)
-    for (const int k : {32, 96, 576})
+    for (const int least : {32, 96, 576})
       for (const int groups : {1, 2, 3, 4})
         for (const Form& form : forms()) {
+          const int k = whole_blocks(type, least);
           const BothWays both(type, static_cast<std::uint64_t>(groups) * 16, static_cast<std::uint64_t>(k));
           std::vector<std::uint16_t> want(static_cast<std::size_t>(k) * 64, 1), got(want.size(), 2);
           form.pack_rows(type, both.apart.data(), both.stride, groups * 16, k, want.data());
@@ -241,9 +265,10 @@ TEST(InterleavedRows, panels_of_bf16_are_those_of_the_same_rows_to_the_bit) {
 }
 
 TEST(InterleavedRows, products_agree_with_those_of_the_same_rows_on_every_instruction_set) {
-  constexpr std::uint64_t outputs = 208, columns = 288;  // three panels and a quarter
+  constexpr std::uint64_t outputs = 208;  // three panels and a quarter
   const Isa before = active_isa();
   for (const DType type : kTypes) {
+    const std::uint64_t columns = whole_blocks<std::uint64_t>(type, 288);
     const BothWays both(type, outputs, columns);
     for (const Isa isa : {Isa::scalar, Isa::avx2, Isa::avx512, Isa::avx512bf16})
       for (const int rows : {1, 8, 9, 40})
@@ -254,8 +279,8 @@ TEST(InterleavedRows, products_agree_with_those_of_the_same_rows_on_every_instru
           std::vector<float> want(static_cast<std::size_t>(rows) * outputs, NAN), got(want);
           MatmulScratch scratch;
           const MatmulWeight plain{&both.plain, want.data(), outputs}, interleaved{&both.view, got.data(), outputs};
-          matmul({x.data(), rows, columns}, {&plain, 1}, precision, scratch);
-          matmul({x.data(), rows, columns}, {&interleaved, 1}, precision, scratch);
+          matmul({x.data(), rows, static_cast<int>(columns)}, {&plain, 1}, precision, scratch);
+          matmul({x.data(), rows, static_cast<int>(columns)}, {&interleaved, 1}, precision, scratch);
           // Few rows, interleaved, round their inputs to 16 bits (a single one does both ways, with other sums); all
           // else is the same arithmetic.
           const bool coded = precision == ProductPrecision::native && rows <= 8 && isa == Isa::avx512bf16;

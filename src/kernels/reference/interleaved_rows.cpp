@@ -32,9 +32,11 @@ T value_at(const std::byte* from) {
 
 }  // namespace
 
-// [k] high bytes, [k] low bytes, then of each 32: the scale, the sum of the values, the sum of the codes.
+// [k] high bytes, [k] low bytes, then of each 32: the scale, the sum of the values, of the codes, of the first 16
+// codes.
 void code_input(const float* x, int k, int first, int count, std::byte* coded) {
-  std::byte *low = coded + k, *scales = low + k, *sums = scales + k / 8, *code_sums = sums + k / 8;
+  std::byte *low = coded + k, *scales = low + k, *sums = scales + k / 8, *code_sums = sums + k / 8,
+            *first_sums = code_sums + k / 8;
   for (int block = first / 32; block < (first + count) / 32; ++block) {
     float largest = 0, sum = 0;
     bool number = true;
@@ -44,7 +46,7 @@ void code_input(const float* x, int k, int first, int count, std::byte* coded) {
       sum += x[i];
     }
     const bool finite = number && !std::isinf(largest);
-    std::int32_t code_sum = 0;
+    std::int32_t code_sum = 0, first_sum = 0;
     for (int i = block * 32; i < block * 32 + 32; ++i) {
       const int code = finite && largest > 0
                            ? static_cast<int>(std::nearbyint(x[i] * (static_cast<float>(kMostCode) / largest)))
@@ -53,11 +55,13 @@ void code_input(const float* x, int k, int first, int count, std::byte* coded) {
       coded[i] = static_cast<std::byte>(high);
       low[i] = static_cast<std::byte>(code - high * 256);
       code_sum += code;
+      if (i < block * 32 + 16) first_sum += code;
     }
     const float scale = number ? largest / static_cast<float>(kMostCode) : std::numeric_limits<float>::quiet_NaN();
     std::memcpy(scales + block * 4, &scale, 4);
     std::memcpy(sums + block * 4, &sum, 4);
     std::memcpy(code_sums + block * 4, &code_sum, 4);
+    std::memcpy(first_sums + block * 4, &first_sum, 4);
   }
 }
 

@@ -39,13 +39,18 @@ struct BlockCodes {
   }
 };
 
-/// coded_input_bytes(k) bytes: the codes' high bytes, their low ones; then of each 32 the scale, the sum of the values
-/// and the sum of the codes.
+/// coded_input_bytes(k) bytes: the codes' high bytes, their low ones; then of each 32 the scale, the sum of the values,
+/// the sum of the codes and the sum of the first 16.
 template <class Byte>
 struct CodedInputOf {
-  Byte *high, *low, *scales, *sums, *code_sums;
+  Byte *high, *low, *scales, *sums, *code_sums, *first_sums;
   CodedInputOf(Byte* coded, int k)
-      : high(coded), low(high + k), scales(low + k), sums(scales + k / 8), code_sums(sums + k / 8) {}
+      : high(coded),
+        low(high + k),
+        scales(low + k),
+        sums(scales + k / 8),
+        code_sums(sums + k / 8),
+        first_sums(code_sums + k / 8) {}
 };
 using CodedInput = CodedInputOf<const std::byte>;
 
@@ -61,6 +66,8 @@ static void code_input(const float* x, int k, int first, int count, std::byte* c
     const int code_sum = _mm512_reduce_add_epi32(_mm512_add_epi32(codes.code[0], codes.code[1]));
     __builtin_memcpy(to.scales + block * 4, &scale, 4);
     __builtin_memcpy(to.sums + block * 4, &sum, 4);
+    const int first_sum = _mm512_reduce_add_epi32(codes.code[0]);
     __builtin_memcpy(to.code_sums + block * 4, &code_sum, 4);
+    __builtin_memcpy(to.first_sums + block * 4, &first_sum, 4);
   }
 }

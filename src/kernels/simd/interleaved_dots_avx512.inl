@@ -49,6 +49,8 @@ TOME_INLINE void for_each_word(const std::byte* block, const Take& take) {
   }
 }
 
+TOME_INLINE __m512 in_all_lanes(const std::byte* value) { return (__m512)four_bytes(value); }
+
 /// Where lines are asked for, ahead of what is read.
 class LinesAhead {
  public:
@@ -62,7 +64,7 @@ class LinesAhead {
       at_ += jump_;
       end_ = ~std::uintptr_t{0};
     }
-#pragma GCC unroll 9
+#pragma GCC unroll 16
     for (int line = 0; line < bytes; line += 64) ask_for_line(reinterpret_cast<const std::byte*>(at_) + line);
     at_ += bytes;
   }
@@ -94,7 +96,6 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
         });
     const __m512i codes =
         _mm512_add_epi32(_mm512_slli_epi32(_mm512_add_epi32(high[0], high[1]), 8), _mm512_add_epi32(low[0], low[1]));
-    const auto in_all_lanes = [](const std::byte* value) { return (__m512)four_bytes(value); };
     const __m512 scale = _mm512_mul_ps(sixteen_halves(block), in_all_lanes(input.scales + number * 4));
     total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(codes), scale, total);
     if constexpr (Layout::minimum != 0)
@@ -103,20 +104,37 @@ TOME_INLINE __m512 interleaved_dot(const std::byte* block, int blocks, const Cod
   return total;
 }
 
+#include "kernels/simd/interleaved_k_dots_avx512.inl"
+
+template <DType type, bool asks>
+TOME_INLINE __m512 interleaved_row_dot(const std::byte* group, const CodedInput& input, int k, LinesAhead& ahead) {
+  if constexpr (kSuperBlocks<type>)
+    return interleaved_super_dot<type, asks>(group, k / 256, input, ahead);
+  else
+    return interleaved_dot<type, asks>(group, k / 32, input, ahead);
+}
+
 template <DType type>
 static void interleaved_dots_of(const InterleavedDots& dots) {
-  const int blocks = dots.k / 32;
-  const std::size_t group_bytes = static_cast<std::size_t>(blocks) * InterleavedBlock<type>::bytes;
+  const std::size_t group_bytes = 16 * row_bytes(type, static_cast<std::uint64_t>(dots.k));
   LinesAhead ahead(dots, static_cast<std::size_t>(dots.group_count) * group_bytes);
   for (int group = 0; group < dots.group_count; ++group) {
     const std::byte* at = dots.groups + static_cast<std::size_t>(group) * group_bytes;
     for (int vector = 0; vector < dots.vectors; ++vector) {
       const CodedInput input(dots.inputs + static_cast<std::size_t>(vector) * coded_input_bytes(dots.k), dots.k);
-      const __m512 total = vector == 0 ? interleaved_dot<type, true>(at, blocks, input, ahead)
-                                       : interleaved_dot<type, false>(at, blocks, input, ahead);
+      const __m512 total = vector == 0 ? interleaved_row_dot<type, true>(at, input, dots.k, ahead)
+                                       : interleaved_row_dot<type, false>(at, input, dots.k, ahead);
       _mm512_storeu_ps(dots.out + static_cast<std::size_t>(vector) * dots.out_stride + group * 16, total);
     }
   }
+}
+
+/// Columns 4 word … 4 word + 3 of 16 rows, from codes in bytes, to a panel.
+template <class Value>
+TOME_INLINE void pack_word(__m512i codes, int word, std::uint16_t* panel, const Value& value) {
+  for (int pair = 0; pair < 2; ++pair)
+    _mm512_storeu_si512(panel + (word * 2 + pair) * 2 * kPanelColumns,
+                        interleaved_bf16(value(codes, pair * 2), value(codes, pair * 2 + 1)));
 }
 
 /// The values of 16 rows at one column each step, in the arithmetic of dequantize_row.
@@ -130,26 +148,29 @@ static void pack_interleaved_of(const std::byte* groups, int group_count, int k,
       for (int pair = 0; pair < k / 2; ++pair) _mm512_storeu_si512(to + pair * 2 * kPanelColumns, __m512i{});
       continue;
     }
-    for (int number = 0; number < k / 32; ++number, groups += Block::bytes, to += 32 * kPanelColumns) {
-      const __m512 scale = sixteen_halves(groups);
-      __m512 least = _mm512_setzero_ps();
-      if constexpr (Layout::minimum != 0) least = sixteen_halves(groups + Block::minimum);
-      const auto value = [&](__m512i word, int byte) __attribute__((always_inline)) {
-        const __m512i code = _mm512_and_si512(_mm512_srli_epi32(word, byte * 8), _mm512_set1_epi32(255));
-        const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(Layout::offset)));
-        return Layout::minimum != 0 ? _mm512_fmadd_ps(whole, scale, least) : _mm512_mul_ps(whole, scale);
-      };
-      for_each_word<type>(
-          groups, [&](__m512i weights, int word) __attribute__((always_inline)) {
-            for (int pair = 0; pair < 2; ++pair)
-              _mm512_storeu_si512(to + (word * 2 + pair) * 2 * kPanelColumns,
-                                  interleaved_bf16(value(weights, pair * 2), value(weights, pair * 2 + 1)));
-          });
-    }
+    if constexpr (kSuperBlocks<type>) {
+      for (int number = 0; number < k / 256; ++number, groups += SuperBlock<type>::bytes, to += 256 * kPanelColumns)
+        pack_super_block<type>(groups, to);
+      continue;
+    } else
+      for (int number = 0; number < k / 32; ++number, groups += Block::bytes, to += 32 * kPanelColumns) {
+        const __m512 scale = sixteen_halves(groups);
+        __m512 least = _mm512_setzero_ps();
+        if constexpr (Layout::minimum != 0) least = sixteen_halves(groups + Block::minimum);
+        const auto value = [&](__m512i word, int byte) __attribute__((always_inline)) {
+          const __m512i code = _mm512_and_si512(_mm512_srli_epi32(word, byte * 8), _mm512_set1_epi32(255));
+          const __m512 whole = _mm512_cvtepi32_ps(_mm512_sub_epi32(code, _mm512_set1_epi32(Layout::offset)));
+          return Layout::minimum != 0 ? _mm512_fmadd_ps(whole, scale, least) : _mm512_mul_ps(whole, scale);
+        };
+        for_each_word<type>(
+            groups, [&](__m512i weights, int word)
+                        __attribute__((always_inline)) { pack_word(weights, word, to, value); });
+      }
   }
 }
 
-#define TOME_FOR_EACH_INTERLEAVED_TYPE(CASE) CASE(q4_0) CASE(q4_1) CASE(q5_0) CASE(q5_1) CASE(q8_0)
+#define TOME_FOR_EACH_INTERLEAVED_TYPE(CASE) \
+  CASE(q4_0) CASE(q4_1) CASE(q5_0) CASE(q5_1) CASE(q8_0) CASE(q4_k) CASE(q5_k) CASE(q6_k)
 
 static void interleaved_dots(const InterleavedDots& dots) {
   switch (dots.type) {
