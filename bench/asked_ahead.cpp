@@ -4,11 +4,13 @@
 // over memory that no cache holds. The distances take turns from run to run, so that what else the machine does meets
 // all alike. Prints for each distance the median time of a run and, in brackets, what that reads.
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <vector>
 
 #include "base/huge_memory.h"
@@ -27,32 +29,25 @@ constexpr std::size_t kBytesEach = std::size_t{1} << 30;  ///< read for each dis
 constexpr int kThreads = 2;
 
 struct Run {
-  std::string name;
   DType type;
   int columns, rows_each, tasks_each;  ///< of a task, of a thread
   bool gated;                          ///< two matrices whose tasks take turns
   std::size_t group_bytes() const { return row_bytes(type, static_cast<std::uint64_t>(columns)) * 16; }
   std::size_t task_bytes() const { return group_bytes() * static_cast<std::size_t>(rows_each) / 16; }
   std::size_t matrix_bytes() const { return task_bytes() * static_cast<std::size_t>(tasks_each); }  ///< a thread's
+  std::string name() const {
+    return std::string(dtype_name(type)) + ", " + std::to_string(rows_each * tasks_each * kThreads) +
+           (gated ? " gated rows of " : " rows of ") + std::to_string(columns);
+  }
   std::size_t bytes() const { return matrix_bytes() * (gated ? 2 : 1) * kThreads; }
 };
 
-std::vector<Run> runs() {
-  return {{"q4_1, 576 rows of 576", DType::q4_1, 576, 48, 6, false},
-          {"q4_1, 576 rows of 1536", DType::q4_1, 1536, 48, 6, false},
-          {"q4_1, 1536 gated rows of 576", DType::q4_1, 576, 96, 8, true},
-          {"q4_1, 3072 rows of 576", DType::q4_1, 576, 192, 8, false},
-          {"q4_1, 49152 rows of 576", DType::q4_1, 576, 3072, 8, false},
-          {"q5_0, 2048 gated rows of 640", DType::q5_0, 640, 128, 8, true},
-          {"q5_0, 49152 rows of 640", DType::q5_0, 640, 3072, 8, false},
-          {"q4_k, 640 rows of 2048", DType::q4_k, 2048, 48, 7, false},
-          {"q4_k, 24576 rows of 1024", DType::q4_k, 1024, 1536, 8, false},
-          {"q6_k, 640 rows of 2048", DType::q6_k, 2048, 48, 7, false},
-          {"q6_k, 24576 rows of 1024", DType::q6_k, 1024, 1536, 8, false},
-          {"q8_0, 576 rows of 576", DType::q8_0, 576, 48, 6, false},
-          {"q8_0, 1536 gated rows of 576", DType::q8_0, 576, 96, 8, true},
-          {"q8_0, 49152 rows of 576", DType::q8_0, 576, 3072, 8, false}};
-}
+constexpr Run kRuns[] = {
+    {DType::q4_1, 576, 48, 6, false},   {DType::q4_1, 1536, 48, 6, false},   {DType::q4_1, 576, 96, 8, true},
+    {DType::q4_1, 576, 192, 8, false},  {DType::q4_1, 576, 3072, 8, false},  {DType::q5_0, 640, 128, 8, true},
+    {DType::q5_0, 640, 3072, 8, false}, {DType::q4_k, 2048, 32, 10, false},  {DType::q4_k, 1024, 1536, 8, false},
+    {DType::q6_k, 2048, 32, 10, false}, {DType::q6_k, 1024, 1536, 8, false}, {DType::q8_0, 576, 48, 6, false},
+    {DType::q8_0, 576, 96, 8, true},    {DType::q8_0, 576, 3072, 8, false}};
 
 void multiply(const Run& run, const std::byte* memory, const std::byte* coded, int asked_ahead) {
   std::vector<float> out(static_cast<std::size_t>(run.rows_each));
@@ -91,14 +86,23 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::vector<int> distances;
-  for (int i = 1; i < argc; ++i) distances.push_back(std::atoi(argv[i]));
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    int bytes = -1;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), bytes);
+    if (error != std::errc() || end != text.data() + text.size() || bytes < 0 || bytes > (1 << 20)) {
+      std::fprintf(stderr, "asked_ahead: found '%s', expected bytes, 0 to 1048576\n", argv[i]);
+      return 2;
+    }
+    distances.push_back(bytes);
+  }
   if (distances.empty()) distances = {0, 512, 1024, 2048, 3072, 4096, 5120, 6144, 8192};
   set_thread_count(kThreads);
   HugeBuffer memory(kMemory);
   std::memset(memory.data(), 0x11, kMemory);  // small numbers of any type
   std::printf("reading memory %.1f GB/s; µs a run (GB/s) at each distance\n", measure_peak().read / 1e9);
   std::size_t at = 0;
-  for (const Run& run : runs()) {
+  for (const Run& run : kRuns) {
     const std::vector<float> x(static_cast<std::size_t>(run.columns), 0.5f);
     std::vector<std::byte> coded(coded_input_bytes(run.columns));
     table.code_input(x.data(), run.columns, 0, run.columns, coded.data());
@@ -118,7 +122,7 @@ int main(int argc, char** argv) {
             TaskOrder::runs);
         times[which].push_back(std::chrono::duration<double>(std::chrono::steady_clock::now() - started).count());
       }
-    std::printf("%-29s", run.name.c_str());
+    std::printf("%-29s", run.name().c_str());
     for (std::size_t i = 0; i < distances.size(); ++i) {
       const double seconds = median(times[i]);
       std::printf("  %d: %.1f (%.0f)", distances[i], seconds * 1e6, static_cast<double>(run.bytes()) / seconds / 1e9);

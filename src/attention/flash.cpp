@@ -33,11 +33,8 @@ constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when the
 constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
 constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
 constexpr std::int64_t kWantedTasks = 16;  ///< then into about this many tasks
-/// Between threads' memories. Side by side, where no third cache is shared, the second thread ran at six tenths of the
-/// first's speed (one query, head dim 64, q8_0: 52 of 82 GB/s; 65 from 1 KB apart on).
-constexpr std::size_t kBytesApart = 4096;
-constexpr std::size_t kMergedRows = 4;  ///< of a task that merges splits, at most
-constexpr int kManyTokens = 32;         ///< from here on gathering a pattern's global keys is worth its while
+constexpr std::size_t kMergedRows = 4;     ///< of a task that merges splits, at most
+constexpr int kManyTokens = 32;            ///< from here on gathering a pattern's global keys is worth its while
 
 /// Queries of one KV head that are attended to together.
 template <class Element>

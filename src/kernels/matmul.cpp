@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "base/near_lines.h"
 #include "base/thread_pool.h"
 #include "tensor/interleaved_rows.h"
 
@@ -18,8 +19,6 @@ constexpr int kFewRows = 8;
 constexpr int kLeastRowsPerTask = 32;
 constexpr int kTasksPerThread = 8;
 constexpr std::uint64_t kLongRun = 2 << 20;  ///< bytes
-
-constexpr std::size_t kFloatsApart = 1024;  ///< between threads' memories, as in attention/flash.cpp
 
 /// What a thread asks for of the next product while it waits: a wait takes some microseconds.
 constexpr std::size_t kExpectedBytes = std::size_t{128} << 10;
@@ -97,7 +96,8 @@ class Finish {
     const bool gated = std::any_of(group.begin(), group.end(), [](const MatmulWeight& w) { return w.gate != nullptr; });
     if (!gated) return;
     each_ = static_cast<std::size_t>(input_rows) * static_cast<std::size_t>(step);
-    each_ = (each_ + kFloatsApart - 1) / kFloatsApart * kFloatsApart;
+    constexpr std::size_t apart = kBytesApart / sizeof(float);
+    each_ = (each_ + apart - 1) / apart * apart;
     scratch.to_gate.reserve(each_ * static_cast<std::size_t>(thread_count()));
     values_ = scratch.to_gate.data();
   }

@@ -215,6 +215,7 @@ void Decoder::expect_after(std::size_t layer, int tokens) {
   kernels::expect_weights(output, tokens);
 }
 
+/// The weights that a layer begins with.
 void Decoder::expect_layer(std::size_t layer, int tokens) {
   const LayerWeights& w = weights_.layers[layer];
   const MatmulWeight inputs[] = {{&w.key}, {&w.value}, {&w.query}};
