@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <atomic>
 #include <cmath>
-#include <deque>
 #include <optional>
 
 #include "attention/global_keys.h"
@@ -141,26 +140,6 @@ struct ReadNext {
   std::uint32_t kv_head = 0;
 };
 
-/// All steps of tiles of the same tokens, in fp32.
-void take_steps(std::span<const Tile<float>> tiles, const PageSteps& all_steps, const ReadNext&,
-                std::span<TileMemory<float>> memories) {
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    const Tile<float>& tile = tiles[i];
-    TileMemory<float>& memory = memories[i];
-    const AttentionRequest& r = tile.request;
-    const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
-    PageSteps steps = all_steps;
-    for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
-      Panels<float> panels;
-      panels.count = step.count;
-      load_step_keys(r, tile.kv_head, step, memory, panels.keys);
-      load_step_values(r, tile.kv_head, step, memory, panels.values);
-      find_visible(r, visible, step, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
-      attend(tile, panels, memory);
-    }
-  }
-}
-
 /// The fp32 kernels keep one sum a row: it takes its place among the lanes.
 void spread_sums(int rows, TileMemory<float>& memory) {
   for (int row = rows - 1; row >= 0; --row) {
@@ -184,7 +163,7 @@ bool as_stored(const Tile<std::uint16_t>& tile) {
 }
 
 /// Steps of a tile in bf16 (int8: scores from 8-bit products), which ask for the pages of the step after. What they
-/// have in common is found once.
+/// have in common is found once. May be copied between steps.
 class TileSteps {
  public:
   TileSteps(const Tile<std::uint16_t>& tile, const PagedKv::Places& places, TileMemory<std::uint16_t>& memory)
@@ -204,16 +183,10 @@ class TileSteps {
     step_.query_scales = memory.query_scales;
     step_.query_offsets = memory.query_offsets;
     step_.coded_queries = memory.coded_queries;
-    step_.keys_8 = stored_keys_;
-    step_.values_8 = stored_values_;
-    step_.keys_ahead = keys_ahead_;
-    step_.values_ahead = values_ahead_;
     step_.stored_keys = static_cast<int>(key_bytes_);
     step_.stored_values = static_cast<int>(head_bytes_ - key_bytes_);
     step_.unpacked = !stored_ && !in_place_;
   }
-  TileSteps(const TileSteps&) = delete;
-
   void take(const PageRun& pages, const PageRun& ahead, std::uint32_t kv_head_ahead) {
     const AttentionRequest& r = tile_.request;
     for (int i = 0; i < pages.count; ++i) {
@@ -233,7 +206,14 @@ class TileSteps {
       values_ahead_[i] = keys_ahead_[i] + key_bytes_;
     }
     step_.pages = pages.count;
+    step_.keys = panels_.keys;
+    step_.values = panels_.values;
+    step_.visible = panels_.visible;
+    step_.keys_8 = stored_keys_;
+    step_.values_8 = stored_values_;
     step_.pages_ahead = ahead.count;
+    step_.keys_ahead = keys_ahead_;
+    step_.values_ahead = values_ahead_;
     kernel_(step_);
   }
 
@@ -250,6 +230,52 @@ class TileSteps {
   kernels::AttentionStep step_;
   void (*kernel_)(const kernels::AttentionStep&);
 };
+
+/// What a thread keeps from task to task where all are of the same tiles.
+template <class Element>
+struct alignas(64) ThreadTiles {
+  std::uint64_t call = 0;            ///< that the rest is of
+  std::vector<Tile<Element>> tiles;  ///< the KV heads of a task
+  std::vector<TileMemory<Element>> memories;
+  std::int64_t half = -1;  ///< of the splits whose first reference points it has
+  std::optional<PagedKv::Places> places;
+  std::vector<TileSteps> turns;  ///< in bf16: of each tile
+
+  void begin(std::uint64_t new_call) {
+    call = new_call;
+    turns.clear();
+    tiles.clear();
+    memories.clear();
+    half = -1;
+  }
+};
+
+/// For the tiles and memories that a thread has now.
+void prepare_steps(ThreadTiles<std::uint16_t>& mine) {
+  mine.places = mine.tiles[0].request.keys->places();
+  for (std::size_t i = 0; i < mine.tiles.size(); ++i)
+    mine.turns.emplace_back(mine.tiles[i], *mine.places, mine.memories[i]);
+}
+void prepare_steps(ThreadTiles<float>&) {}
+
+/// All steps of tiles of the same tokens, in fp32.
+void take_steps(ThreadTiles<float>& mine, const PageSteps& all_steps, const ReadNext&) {
+  for (std::size_t i = 0; i < mine.tiles.size(); ++i) {
+    const Tile<float>& tile = mine.tiles[i];
+    TileMemory<float>& memory = mine.memories[i];
+    const AttentionRequest& r = tile.request;
+    const VisibleKeys visible = r.visible.for_kv_head(tile.kv_head);
+    PageSteps steps = all_steps;
+    for (PageRun step = steps.next(); step.count > 0; step = steps.next()) {
+      Panels<float> panels;
+      panels.count = step.count;
+      load_step_keys(r, tile.kv_head, step, memory, panels.keys);
+      load_step_values(r, tile.kv_head, step, memory, panels.values);
+      find_visible(r, visible, step, tile.first_token, tile.tokens, tile.group(), memory, panels.visible);
+      attend(tile, panels, memory);
+    }
+  }
+}
 
 /// The tile's queries as its products of 8 bits want them, if it has such.
 void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& memory) {
@@ -268,11 +294,10 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
 }
 
 /// All steps of tiles of the same tokens, page by page.
-void take_steps(std::span<const Tile<std::uint16_t>> tiles, PageSteps steps, const ReadNext& next,
-                std::span<TileMemory<std::uint16_t>> memories) {
-  const PagedKv::Places places = tiles[0].request.keys->places();
-  std::deque<TileSteps> turns;
-  for (std::size_t i = 0; i < tiles.size(); ++i) turns.emplace_back(tiles[i], places, memories[i]);
+void take_steps(ThreadTiles<std::uint16_t>& mine, PageSteps steps, const ReadNext& next) {
+  const std::vector<Tile<std::uint16_t>>& tiles = mine.tiles;
+  std::vector<TileSteps>& turns = mine.turns;
+  const PagedKv::Places& places = *mine.places;
   // Where KV heads take turns each takes a page: memory fetches best what is read one after the other.
   const int most = tiles.size() == 1 ? kTilePages : 1;
   PageRun pages = steps.next(most);
@@ -318,16 +343,15 @@ void begin_tile(const Tile<Element>& tile, TileMemory<Element>& memory) {
 /// way, by a page's highest score (of head dim 64 a split has 32 pages). Of that page alone, whichever split comes
 /// first to this thread: the first of all has a pattern's global tokens besides.
 template <class Element>
-void find_first_references(std::span<const Tile<Element>> tiles, const PageSteps& page,
-                           std::span<TileMemory<Element>> memories) {
-  for (std::size_t i = 0; i < tiles.size(); ++i) {
-    std::fill_n(memories[i].first_reference, tiles[i].rows(), kNothing);
-    clear_tile(tiles[i], memories[i]);
+void find_first_references(ThreadTiles<Element>& mine, const PageSteps& page) {
+  for (std::size_t i = 0; i < mine.tiles.size(); ++i) {
+    std::fill_n(mine.memories[i].first_reference, mine.tiles[i].rows(), kNothing);
+    clear_tile(mine.tiles[i], mine.memories[i]);
   }
   PageSteps again = page;
-  take_steps(tiles, page, {again.next(), tiles[0].kv_head}, memories);
-  for (std::size_t i = 0; i < tiles.size(); ++i)
-    std::copy_n(memories[i].reference, tiles[i].rows(), memories[i].first_reference);
+  take_steps(mine, page, {again.next(), mine.tiles[0].kv_head});
+  for (std::size_t i = 0; i < mine.tiles.size(); ++i)
+    std::copy_n(mine.memories[i].reference, mine.tiles[i].rows(), mine.memories[i].first_reference);
 }
 
 template <class Element>
@@ -366,22 +390,6 @@ int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads, int mos
     while (tiles * static_cast<int>(kv_heads) % kEvenTasks != 0) ++tiles;
   return (queries + tiles - 1) / tiles;
 }
-
-/// What a thread keeps from task to task where all are of the same tiles.
-template <class Element>
-struct alignas(64) ThreadTiles {
-  std::uint64_t call = 0;            ///< that the rest is of
-  std::vector<Tile<Element>> tiles;  ///< the KV heads of a task
-  std::vector<TileMemory<Element>> memories;
-  std::int64_t half = -1;  ///< of the splits whose first reference points it has
-
-  void begin(std::uint64_t new_call) {
-    call = new_call;
-    tiles.clear();
-    memories.clear();
-    half = -1;
-  }
-};
 
 }  // namespace
 
@@ -612,6 +620,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
             mine.memories[head].unpack = mine.memories[0].unpack;
             prepare_tile(mine.tiles[head], mine.memories[head]);
           }
+          prepare_steps(mine);
         }
         for (Tile<Element>& tile : mine.tiles) {
           const bool all = r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head);
@@ -619,7 +628,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
         }
         if (const std::int64_t each = splits / 2; merged_by_tasks && mine.half != split / each) {
           mine.half = split / each;
-          find_first_references<Element>(mine.tiles, steps_of(mine.tiles[0], mine.half * each).first(), mine.memories);
+          find_first_references(mine, steps_of(mine.tiles[0], mine.half * each).first());
         }
         for (std::uint32_t head = 0; head < heads; ++head) begin_tile(mine.tiles[head], mine.memories[head]);
         ReadNext next;
@@ -627,7 +636,7 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
           const Tile<Element> other = tile_of(after / splits);
           next = {steps_of(other, after).next(), other.kv_head};
         }
-        take_steps(mine.tiles, steps_of(mine.tiles[0], index), next, mine.memories);
+        take_steps(mine, steps_of(mine.tiles[0], index), next);
         float *output = result.output, *lse = result.lse;
         if (splits > 1) {
           output = partials->output(static_cast<std::size_t>(split));

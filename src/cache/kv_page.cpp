@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "cache/hadamard.h"
 #include "kernels/dequantize.h"
+#include "kernels/kernel_table.h"
 
 namespace tome {
 namespace {
@@ -149,15 +150,20 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
   switch (layout.type) {
     case DType::bf16:
     case DType::f16: {
-      const auto write = [&](auto convert) {
-        for (std::size_t dim = 0; dim < dims; ++dim) put(keys, pair_key(slot, dim), convert(key[dim]));
-        for (std::size_t dim = 0; with_value && dim < dims; ++dim)
-          put(values, pair_value(slot, dim), convert(value[dim]));
+      const auto half_precision = [&](const float* row) {
+        std::array<std::uint16_t, kMostDims> halves;
+        if (layout.type == DType::bf16)
+          kernels::kernels().to_bf16(row, dims, halves.data());
+        else
+          std::transform(row, row + dims, halves.begin(), f32_to_f16);
+        return halves;
       };
-      if (layout.type == DType::bf16)
-        write([](float x) { return f32_to_bf16(x); });
-      else
-        write([](float x) { return f32_to_f16(x); });
+      const auto key_halves = half_precision(key);
+      for (std::size_t dim = 0; dim < dims; dim += 2)
+        std::memcpy(keys + pair_key(slot, dim) * 2, key_halves.data() + dim, 4);
+      if (!with_value) return;
+      const auto value_halves = half_precision(value);
+      for (std::size_t dim = 0; dim < dims; ++dim) put(values, pair_value(slot, dim), value_halves[dim]);
       return;
     }
     case DType::f32:
@@ -169,16 +175,19 @@ void write_kv(const KvLayout& layout, std::byte* page, std::uint32_t head, std::
     default: {
       std::array<std::byte, kMostDims / 32 * kQ8Block> blocks;
       CHECK(kernels::quantize_row(DType::q8_0, key, dims, blocks.data()));
-      for (std::size_t dim = 0; dim < dims; ++dim) {
+      for (std::size_t dim = 0; dim < dims; dim += 4) {
         const std::byte* block = blocks.data() + dim / 32 * kQ8Block;
-        keys[q8_key_code(slot, dim)] = block[2 + dim % 32] ^ std::byte{0x80};
+        std::uint32_t codes;
+        std::memcpy(&codes, block + 2 + dim % 32, 4);
+        codes ^= 0x80808080u;
+        std::memcpy(keys + q8_key_code(slot, dim), &codes, 4);
         if (dim % 32 == 0) std::memcpy(keys + q8_key_scale(dims, slot, dim), block, 2);
       }
       if (!with_value) return;
       CHECK(kernels::quantize_row(DType::q8_0, value, dims, blocks.data()));
-      for (std::size_t dim = 0; dim < dims; ++dim) {
+      for (std::size_t dim = 0; dim < dims; dim += 16) {
         const std::byte* block = blocks.data() + dim / 32 * kQ8Block;
-        values[q8_value_code(slot, dim)] = block[2 + dim % 32];
+        std::memcpy(values + q8_value_code(slot, dim), block + 2 + dim % 32, 16);
         if (dim % 32 == 0) std::memcpy(values + q8_value_scale(slot, dim), block, 2);
       }
     }

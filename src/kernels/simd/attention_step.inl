@@ -3,7 +3,7 @@
 // is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
 // with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
 // above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps, once for each way of
-// asking for lines to come (kBringHint, kPairsAhead, kPairsInSoftmax).
+// asking for lines to come (kBringHint, kPairsAhead, kPairsInSoftmax, kAskedEvery).
 
 /// x + 127 in 256ths becomes 2^x by a correction that bits 1 … 7 choose: the fraction f lies above the mantissa 2^f − 1
 /// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative: kExp2Base has as much less.
@@ -72,12 +72,13 @@ TOME_INLINE void bring_line(const void* line) { _mm_prefetch(reinterpret_cast<co
 /// From the second cache into the first.
 TOME_INLINE void bring_nearer(const void* line) { _mm_prefetch(reinterpret_cast<const char*>(line), _MM_HINT_T0); }
 
-/// `lines` from `from`, which moves on; the compiler may not gather the requests of several calls.
+/// Every kAskedEvery-th of `lines` from `from`, which moves on; the compiler may not gather the requests of several
+/// calls.
 template <int lines>
 TOME_INLINE void bring_lines(const std::byte*& from) {
   if constexpr (lines > 0) {
 #pragma GCC unroll 32
-    for (int i = 0; i < lines; ++i) bring_line(from + i * 64);
+    for (int i = 0; i < lines; i += kAskedEvery) bring_line(from + i * 64);
     from += lines * 64;
     __asm__ volatile("" ::: "memory");
   }
@@ -144,7 +145,7 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
     for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)load_once(b + v * 32);
     if constexpr (asks) {
 #pragma GCC unroll 4
-      for (int v = 0; v < 4; ++v) bring_line(later + v * 64);
+      for (int v = 0; v < 4; v += kAskedEvery) bring_line(later + v * 64);
       later += 256;
     }
 #pragma GCC unroll 6

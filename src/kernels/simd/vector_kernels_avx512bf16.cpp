@@ -77,7 +77,7 @@ static void panel_product_bf16(const PanelProduct<std::uint16_t>& p) {
 /// can read, q8_0 71 to 86 % at head dim 64, bf16 73 to 81 %), 6 KB ahead and many during softmax (of 41 GB/s: head dim
 /// 64, 3 rows, from 28 to 35 GB/s; 128 and 256, 4 rows, 32 to 38). attention_far_avx512bf16.cpp has the other way.
 constexpr auto kBringHint = _MM_HINT_T0;
-constexpr int kPairsAhead = 24, kPairsInSoftmax = 18;
+constexpr int kPairsAhead = 24, kPairsInSoftmax = 18, kAskedEvery = 1;
 #include "kernels/simd/attention_step.inl"
 
 /// Turns 16 rows of 16 32-bit units into 16 columns.
