@@ -40,8 +40,8 @@ template <class Element>
 struct Tile {
   const AttentionRequest& request;
   std::uint32_t kv_head;
-  int first_token, tokens;             ///< of the request's queries
-  const GlobalKeys<Element>* globals;  ///< to be taken beside the pages; nullptr: none
+  int first_token, tokens;                       ///< of the request's queries
+  const GlobalKeys<Element>* globals = nullptr;  ///< to be taken beside the pages; nullptr: none
 
   int group() const { return static_cast<int>(request.shape.heads / request.shape.kv_heads); }
   int rows() const { return tokens * group(); }
@@ -491,67 +491,109 @@ class Splits {
   alignas(64) std::atomic<int> halves_left_{2};
 };
 
-/// The first of `pages` that split number `split` takes. As many as kWantedTasks differ, four by four: a thread that
-/// has done its own takes the last of another's, the smaller the sooner both are done.
-std::uint64_t begin_of_split(std::uint64_t pages, std::int64_t split, std::int64_t splits) {
-  static_assert(kEvenTasks == 4);
-  if (splits < kWantedTasks) return pages * static_cast<std::uint64_t>(split) / static_cast<std::uint64_t>(splits);
-  constexpr std::int64_t begins[kEvenTasks] = {0, 6, 11, 14}, all = 16;
-  return pages * static_cast<std::uint64_t>(split / kEvenTasks * all + begins[split % kEvenTasks]) /
-         static_cast<std::uint64_t>(splits / kEvenTasks * all);
-}
-
+/// How a request's queries and keys are shared out into tasks: tiles of queries, of one KV head or, where few rows read
+/// all pages, of all of them, and splits of the keys. Nothing of it depends on threads.
 template <class Element>
-void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch,
-         const GlobalKeys<Element>* globals = nullptr) {
-  const KvLayout& layout = r.keys->layout();
-  const int group = static_cast<int>(r.shape.heads / r.shape.kv_heads), queries = r.query_count();
-  const int tile_tokens =
-      balanced_tile_tokens(queries, group, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim));
-  const std::int64_t tiles = (queries + tile_tokens - 1) / tile_tokens;
-  // Tiles read lists of pages where they choose them, and where the pages of a pattern are to be shared out.
-  const bool choosing = r.top_pages > 0;
-  const bool listed = choosing || (r.visible.pattern != nullptr && tiles * r.shape.kv_heads < kEnoughTasks);
-  const bool few = std::is_same_v<Element, std::uint16_t> && tiles == 1 && tile_tokens * group <= kFewRows &&
-                   (listed || r.visible.pattern == nullptr);
-  const std::uint32_t heads = few && !listed ? r.shape.kv_heads : 1;  // KV heads of a task; no pattern, so no globals
-  TileMemory<Element> measure;
-  const std::size_t memory_bytes = TileMemory<Element>::carve(nullptr, layout, tile_tokens * group, &measure);
-  const std::size_t thread_bytes = memory_bytes * heads + kBytesApart;
-  scratch.threads.reserve(thread_bytes * static_cast<std::size_t>(thread_count()));
+class Tasks {
+ public:
+  /// Lists the pages that tiles read, where they choose them or where those of a pattern are to be shared out.
+  Tasks(const AttentionRequest& r, AttentionScratch& scratch)
+      : request_(r),
+        scratch_(scratch),
+        group_(static_cast<int>(r.shape.heads / r.shape.kv_heads)),
+        tile_tokens_(
+            balanced_tile_tokens(r.query_count(), group_, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim))),
+        tiles_((r.query_count() + tile_tokens_ - 1) / tile_tokens_),
+        choosing_(r.top_pages > 0),
+        listed_(choosing_ || (r.visible.pattern != nullptr && tiles_ * r.shape.kv_heads < kEnoughTasks)),
+        few_(std::is_same_v<Element, std::uint16_t> && tiles_ == 1 && tile_tokens_ * group_ <= kFewRows &&
+             (listed_ || r.visible.pattern == nullptr)),
+        heads_(few_ && !listed_ ? r.shape.kv_heads : 1),
+        base_tasks_(tiles_ * r.shape.kv_heads / heads_),
+        first_key_(r.visible.of(r.position(0)).begin / kPageKeys * kPageKeys) {
+    TileMemory<Element> measure;
+    memory_bytes_ = TileMemory<Element>::carve(nullptr, r.keys->layout(), tile_tokens_ * group_, &measure);
+    thread_bytes_ = memory_bytes_ * heads_ + kBytesApart;
+    scratch.threads.reserve(thread_bytes_ * static_cast<std::size_t>(thread_count()));
+    if (listed_) list_pages();
+    split_keys();
+  }
 
-  const std::uint64_t first_key = r.visible.of(r.position(0)).begin / kPageKeys * kPageKeys;
-  const std::uint64_t end_key = r.visible.of(r.position(queries - 1)).end;
-  std::uint64_t span = end_key > first_key ? end_key - first_key : 0;
-  const std::int64_t base_tasks = tiles * r.shape.kv_heads / heads;
-  const auto tile_of = [&](std::int64_t index) -> Tile<Element> {
-    const int first_token = static_cast<int>(tiles - 1 - index / r.shape.kv_heads) * tile_tokens;  // longest first
-    return {r, static_cast<std::uint32_t>(index % r.shape.kv_heads), first_token,
-            std::min(tile_tokens, queries - first_token), globals};
-  };
-  const auto keys_of = [&](const Tile<Element>& tile) -> KeyInterval {
-    return {r.visible.of(r.position(tile.first_token)).begin,
-            r.visible.of(r.position(tile.first_token + tile.tokens - 1)).end};
-  };
-  const auto memory_of = [&](int thread, std::uint32_t head) {
+  std::int64_t count() const { return base_tasks_ * splits_; }
+  std::int64_t splits() const { return splits_; }
+  std::int64_t split(std::int64_t task) const { return task % splits_; }
+  /// KV heads of a task; where they are more than one, there is no pattern and so are no global tokens.
+  std::uint32_t heads() const { return heads_; }
+  /// All tasks are of the same tiles.
+  bool of_same_tiles() const { return base_tasks_ == 1; }
+  /// Whoever does the last split of a half merges it.
+  bool merge_splits() const { return few_ && base_tasks_ == 1 && splits_ > 1; }
+  TaskOrder order() const { return tiles_ == 1 ? TaskOrder::runs : TaskOrder::turns; }
+
+  Tile<Element> tile(std::int64_t task, std::uint32_t head = 0) const { return base_tile(task / splits_ + head); }
+  /// Of a tile of the task.
+  PageSteps steps(const Tile<Element>& tile, std::int64_t task) const {
+    const std::int64_t split = task % splits_;
+    if (listed_) {
+      const std::span<const std::uint64_t> chosen = scratch_.chosen[static_cast<std::size_t>(task / splits_)];
+      const auto at = [&](std::int64_t part) {
+        return few_ || splits_ == 1
+                   ? begin_of_split(chosen.size(), part)
+                   : std::min<std::size_t>(pages_each_ * static_cast<std::size_t>(part), chosen.size());
+      };
+      const std::span<const std::uint64_t> share = chosen.subspan(at(split), at(split + 1) - at(split));
+      return PageSteps(request_, tile.kv_head, tile.first_token, tile.tokens, share);
+    }
+    KeyInterval keys = keys_of(tile);
+    if (splits_ > 1) {
+      const auto at = [&](std::int64_t part) {
+        const std::uint64_t page =
+            few_ ? begin_of_split(span_pages_, part) : pages_each_ * static_cast<std::uint64_t>(part);
+        return first_key_ + page * kPageKeys;
+      };
+      keys = {std::max(keys.begin, at(split)), std::min(keys.end, at(split + 1))};
+    }
+    return PageSteps(request_, tile.kv_head, tile.first_token, tile.tokens, keys);
+  }
+  /// What is probably read after the task: mostly the same thread's next one.
+  ReadNext after(std::int64_t task) const {
+    if (tiles_ > 1 || task + 1 == count()) return {};
+    const Tile<Element> other = tile(task + 1);
+    return {steps(other, task + 1).next(), other.kv_head};
+  }
+  TileMemory<Element> memory(int thread, std::uint32_t head) const {
     TileMemory<Element> memory;
     TileMemory<Element>::carve(
-        scratch.threads.data() + thread_bytes * static_cast<std::size_t>(thread) + memory_bytes * head, layout,
-        tile_tokens * group, &memory);
+        scratch_.threads.data() + thread_bytes_ * static_cast<std::size_t>(thread) + memory_bytes_ * head,
+        request_.keys->layout(), tile_tokens_ * group_, &memory);
     return memory;
-  };
-  if (choosing)
-    CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
-  if (listed) {
-    scratch.chosen.resize(static_cast<std::size_t>(base_tasks));
-    scratch.choices.resize(static_cast<std::size_t>(thread_count()));
-    parallel_for(base_tasks, [&](std::int64_t index, int thread) {
-      const Tile<Element> tile = tile_of(index);
-      std::vector<std::uint64_t>& pages = scratch.chosen[static_cast<std::size_t>(index)];
-      if (choosing) {
-        TileMemory<Element> memory = memory_of(thread, 0);
-        choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, memory,
-                     scratch.choices[static_cast<std::size_t>(thread)], pages);
+  }
+
+ private:
+  Tile<Element> base_tile(std::int64_t index) const {
+    const std::uint32_t kv_heads = request_.shape.kv_heads;
+    const int first_token = static_cast<int>(tiles_ - 1 - index / kv_heads) * tile_tokens_;  // longest first
+    return {request_, static_cast<std::uint32_t>(index % kv_heads), first_token,
+            std::min(tile_tokens_, request_.query_count() - first_token)};
+  }
+  KeyInterval keys_of(const Tile<Element>& tile) const {
+    return {request_.visible.of(request_.position(tile.first_token)).begin,
+            request_.visible.of(request_.position(tile.first_token + tile.tokens - 1)).end};
+  }
+
+  void list_pages() {
+    const AttentionRequest& r = request_;
+    if (choosing_)
+      CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
+    scratch_.chosen.resize(static_cast<std::size_t>(base_tasks_));
+    scratch_.choices.resize(static_cast<std::size_t>(thread_count()));
+    parallel_for(base_tasks_, [&](std::int64_t index, int thread) {
+      const Tile<Element> tile = base_tile(index);
+      std::vector<std::uint64_t>& pages = scratch_.chosen[static_cast<std::size_t>(index)];
+      if (choosing_) {
+        TileMemory<Element> own = memory(thread, 0);
+        choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, own,
+                     scratch_.choices[static_cast<std::size_t>(thread)], pages);
         return;
       }
       pages.clear();
@@ -559,95 +601,111 @@ void run(const AttentionRequest& r, const PartialAttention& result, AttentionScr
       for (PageRun step = steps.next(); step.count > 0; step = steps.next())
         pages.insert(pages.end(), step.pages, step.pages + step.count);
     });
-    span = 0;
-    for (std::int64_t index = 0; index < base_tasks; ++index)
-      span = std::max(span, scratch.chosen[static_cast<std::size_t>(index)].size() * kPageKeys);
   }
-  std::int64_t wanted = 1;
-  if (base_tasks < kEnoughTasks)
-    for (wanted = kWantedTasks / base_tasks; wanted * base_tasks % kEvenTasks != 0;) ++wanted;
-  const auto parts = static_cast<std::uint64_t>(wanted);
-  const std::uint64_t split_keys =
-      std::max(kLeastSplitKeys, ((span + parts - 1) / parts + kTileKeys - 1) / kTileKeys * kTileKeys);
-  std::int64_t splits =
-      wanted == 1 ? 1 : std::max<std::int64_t>(1, static_cast<std::int64_t>((span + split_keys - 1) / split_keys));
-  const std::uint64_t span_pages = (span + kPageKeys - 1) / kPageKeys;
-  if (few) {
-    splits = std::clamp<std::int64_t>(static_cast<std::int64_t>(span_pages * layout.page_bytes() / kLeastSplitBytes), 1,
-                                      kWantedTasks);
-    splits = splits == 3 ? 2 : splits < 3 ? splits : splits / kEvenTasks * kEvenTasks;
-  }
-  std::optional<Splits> partials;
-  if (splits > 1) partials.emplace(r, result, splits, scratch);
-  const auto steps_of = [&](const Tile<Element>& tile, std::int64_t index) {
-    const std::int64_t split = index % splits;
-    KeyInterval keys = keys_of(tile);
-    if (few) {  // as many pages each, give or take one
-      const auto at = [&](std::int64_t part) {
-        return first_key + begin_of_split(span_pages, part, splits) * kPageKeys;
-      };
-      keys = {std::max(keys.begin, at(split)), std::min(keys.end, at(split + 1))};
-    } else if (splits > 1) {
-      const std::uint64_t begin = first_key + static_cast<std::uint64_t>(split) * split_keys;
-      keys = {std::max(keys.begin, begin), std::min(keys.end, begin + split_keys)};
+
+  /// Into how many splits, and how large.
+  void split_keys() {
+    std::uint64_t span = 0;  // of keys
+    if (listed_) {
+      for (std::int64_t index = 0; index < base_tasks_; ++index)
+        span = std::max(span, scratch_.chosen[static_cast<std::size_t>(index)].size() * kPageKeys);
+    } else {
+      const std::uint64_t end_key = request_.visible.of(request_.position(request_.query_count() - 1)).end;
+      span = end_key > first_key_ ? end_key - first_key_ : 0;
     }
-    if (!listed) return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, keys);
-    const std::span<const std::uint64_t> chosen = scratch.chosen[static_cast<std::size_t>(index / splits)];
-    const std::size_t each = split_keys / kPageKeys;
-    const auto at = [&](std::int64_t part) {
-      return few || splits == 1 ? begin_of_split(chosen.size(), part, splits)
-                                : std::min(each * static_cast<std::size_t>(part), chosen.size());
-    };
-    const std::span<const std::uint64_t> share = chosen.subspan(at(split), at(split + 1) - at(split));
-    return PageSteps(r, tile.kv_head, tile.first_token, tile.tokens, share);
-  };
-  const std::int64_t tasks = base_tasks * splits;
-  const bool merged_by_tasks = few && base_tasks == 1 && splits > 1;
+    span_pages_ = (span + kPageKeys - 1) / kPageKeys;
+    if (few_) {
+      splits_ = std::clamp<std::int64_t>(
+          static_cast<std::int64_t>(span_pages_ * request_.keys->layout().page_bytes() / kLeastSplitBytes), 1,
+          kWantedTasks);
+      splits_ = splits_ == 3 ? 2 : splits_ < 3 ? splits_ : splits_ / kEvenTasks * kEvenTasks;
+    } else if (base_tasks_ < kEnoughTasks) {
+      std::int64_t wanted = kWantedTasks / base_tasks_;
+      while (wanted * base_tasks_ % kEvenTasks != 0) ++wanted;
+      const auto parts = static_cast<std::uint64_t>(wanted);
+      const std::uint64_t keys_each =
+          std::max(kLeastSplitKeys, ((span + parts - 1) / parts + kTileKeys - 1) / kTileKeys * kTileKeys);
+      splits_ = std::max<std::int64_t>(1, static_cast<std::int64_t>((span + keys_each - 1) / keys_each));
+      pages_each_ = keys_each / kPageKeys;
+    }
+  }
+
+  /// The first of `pages` that split number `split` takes where there are few rows: as many each, give or take one. As
+  /// many as kWantedTasks differ, four by four: a thread that has done its own takes the last of another's, the smaller
+  /// the sooner both are done.
+  std::uint64_t begin_of_split(std::uint64_t pages, std::int64_t split) const {
+    static_assert(kEvenTasks == 4);
+    if (splits_ < kWantedTasks) return pages * static_cast<std::uint64_t>(split) / static_cast<std::uint64_t>(splits_);
+    constexpr std::int64_t begins[kEvenTasks] = {0, 6, 11, 14}, all = 16;
+    return pages * static_cast<std::uint64_t>(split / kEvenTasks * all + begins[split % kEvenTasks]) /
+           static_cast<std::uint64_t>(splits_ / kEvenTasks * all);
+  }
+
+  const AttentionRequest& request_;
+  AttentionScratch& scratch_;
+  int group_, tile_tokens_;
+  std::int64_t tiles_;
+  bool choosing_, listed_, few_;
+  std::uint32_t heads_;
+  std::int64_t base_tasks_;  ///< before keys are split
+  std::uint64_t first_key_;  ///< that any query sees, or one of its page before
+  std::size_t memory_bytes_, thread_bytes_;
+  std::int64_t splits_ = 1;
+  std::uint64_t span_pages_ = 0;  ///< that are split: of all keys, or of the longest list
+  std::uint64_t pages_each_ = 0;  ///< of a split, where there are not few rows
+};
+
+/// A task's tiles, for a thread that has others.
+template <class Element>
+void begin_tiles(const Tasks<Element>& tasks, std::int64_t task, int thread, std::uint64_t call,
+                 ThreadTiles<Element>& mine) {
+  mine.begin(call);
+  for (std::uint32_t head = 0; head < tasks.heads(); ++head) {
+    mine.tiles.push_back(tasks.tile(task, head));
+    mine.memories.push_back(tasks.memory(thread, head));
+    mine.memories[head].keys = mine.memories[0].keys;  // unpacked pages last for a step
+    mine.memories[head].values = mine.memories[0].values;
+    mine.memories[head].unpack = mine.memories[0].unpack;
+    prepare_tile(mine.tiles[head], mine.memories[head]);
+  }
+  prepare_steps(mine);
+}
+
+template <class Element>
+void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch,
+         const GlobalKeys<Element>* globals = nullptr) {
+  const Tasks<Element> tasks(r, scratch);
+  std::optional<Splits> partials;
+  if (tasks.splits() > 1) partials.emplace(r, result, tasks.splits(), scratch);
   std::vector<ThreadTiles<Element>>& of_threads = kept_tiles<Element>(scratch);
   const std::uint64_t call = scratch.kept->call;
   parallel_for(
-      tasks,
-      [&](std::int64_t index, int thread) {
-        const std::int64_t split = index % splits;
+      tasks.count(),
+      [&](std::int64_t task, int thread) {
+        const std::int64_t split = tasks.split(task);
         ThreadTiles<Element>& mine = of_threads[static_cast<std::size_t>(thread)];
-        if (base_tasks > 1 || mine.call != call) {
-          mine.begin(call);
-          for (std::uint32_t head = 0; head < heads; ++head) {
-            mine.tiles.push_back(tile_of(index / splits + head));
-            mine.memories.push_back(memory_of(thread, head));
-            mine.memories[head].keys = mine.memories[0].keys;  // unpacked pages last for a step
-            mine.memories[head].values = mine.memories[0].values;
-            mine.memories[head].unpack = mine.memories[0].unpack;
-            prepare_tile(mine.tiles[head], mine.memories[head]);
-          }
-          prepare_steps(mine);
-        }
+        if (!tasks.of_same_tiles() || mine.call != call) begin_tiles(tasks, task, thread, call, mine);
         for (Tile<Element>& tile : mine.tiles) {
           const bool all = r.visible.pattern != nullptr && r.visible.pattern->shows_all_to(tile.kv_head);
           tile.globals = split > 0 || all ? nullptr : globals;  // the first split takes them
         }
-        if (const std::int64_t each = splits / 2; merged_by_tasks && mine.half != split / each) {
+        if (const std::int64_t each = tasks.splits() / 2; tasks.merge_splits() && mine.half != split / each) {
           mine.half = split / each;
-          find_first_references(mine, steps_of(mine.tiles[0], mine.half * each).first());
+          find_first_references(mine, tasks.steps(mine.tiles[0], mine.half * each).first());
         }
-        for (std::uint32_t head = 0; head < heads; ++head) begin_tile(mine.tiles[head], mine.memories[head]);
-        ReadNext next;
-        if (const std::int64_t after = index + 1; tiles == 1 && after < tasks) {  // mostly the same thread's
-          const Tile<Element> other = tile_of(after / splits);
-          next = {steps_of(other, after).next(), other.kv_head};
-        }
-        take_steps(mine, steps_of(mine.tiles[0], index), next);
+        for (std::size_t i = 0; i < mine.tiles.size(); ++i) begin_tile(mine.tiles[i], mine.memories[i]);
+        take_steps(mine, tasks.steps(mine.tiles[0], task), tasks.after(task));
         float *output = result.output, *lse = result.lse;
-        if (splits > 1) {
+        if (partials) {
           output = partials->output(static_cast<std::size_t>(split));
           lse = partials->lse(static_cast<std::size_t>(split));
         }
-        for (std::uint32_t head = 0; head < heads; ++head)
-          end_tile(mine.tiles[head], splits > 1, output, lse, mine.memories[head]);
-        if (merged_by_tasks) partials->merge_after(static_cast<std::size_t>(split));
+        for (std::size_t i = 0; i < mine.tiles.size(); ++i)
+          end_tile(mine.tiles[i], partials.has_value(), output, lse, mine.memories[i]);
+        if (tasks.merge_splits()) partials->merge_after(static_cast<std::size_t>(split));
       },
-      tiles == 1 ? TaskOrder::runs : TaskOrder::turns);
-  if (splits > 1 && !merged_by_tasks) partials->merge_all();
+      tasks.order());
+  if (partials && !tasks.merge_splits()) partials->merge_all();
 }
 
 /// Global tokens apart: they attend to everything by themselves, the others to their windows and to the globals' keys.

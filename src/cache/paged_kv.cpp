@@ -53,7 +53,7 @@ void finish_scales(float* scales, std::size_t dims, std::size_t count) {
 }  // namespace
 
 void PagedKv::fit_to_keys(const float* keys, std::size_t stride, std::size_t count) {
-  CHECK(fits_to_keys(count, true) && count > 0);
+  CHECK(wants_fit(count, true) && count > 0);
   channel_scales_.assign(layout_.kv_heads * std::size_t{layout_.head_dim}, 0.0f);
   layout_.type == DType::q4_0 ? fit_turned_keys(keys, stride, count) : fit_centred_keys(keys, stride, count);
 }

@@ -29,7 +29,7 @@ class PagedKv {
 
   /// Whether `count` keys that come now are to fix what lies of each channel (fit_to_keys). q4_0: the first of all.
   /// q8_0: a first chunk of 64 or more, fewer say too little about the rest, if keys are stored `rotated`.
-  bool fits_to_keys(std::size_t count, bool rotated) const {
+  bool wants_fit(std::size_t count, bool rotated) const {
     if (layout_.type == DType::q4_0) return channel_scales_.empty();
     return layout_.type == DType::q8_0 && rotated && length_ == 0 && key_centre_.empty() && count >= kPageKeys;
   }

@@ -372,7 +372,7 @@ std::vector<AttentionRequest> Decoder::append(std::size_t layer, const Run& run)
                   s.key.data() + at + head * dims, s.value.data() + at + head * dims);
   };
   const auto count = static_cast<std::size_t>(run.count);
-  if (cache.fits_to_keys(count, stored_rotated)) {
+  if (cache.wants_fit(count, stored_rotated)) {
     for_each_token(run.count, turn_token);
     cache.fit_to_keys(s.key.data() + static_cast<std::size_t>(run.first) * kv_width, kv_width, count);
     for_each_token(run.count, write_token);

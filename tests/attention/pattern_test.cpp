@@ -157,7 +157,7 @@ struct ProblemOf {
     fill(k, keys * kKvHeads * kDims);
     fill(v, keys * kKvHeads * kDims);
     cache.reserve(keys);
-    if (cache.fits_to_keys(keys, false)) cache.fit_to_keys(k.data(), kKvHeads * kDims, keys);
+    if (cache.wants_fit(keys, false)) cache.fit_to_keys(k.data(), kKvHeads * kDims, keys);
     for (std::uint64_t key = 0; key < keys; ++key)
       for (std::uint32_t head = 0; head < kKvHeads; ++head)
         cache.write(key, head, k.data() + (key * kKvHeads + head) * kDims, v.data() + (key * kKvHeads + head) * kDims);

@@ -68,9 +68,9 @@ TEST(PagedKv, q4_0_keeps_rotated_values_and_keys_over_the_scales_of_their_channe
   for (std::size_t position = 0; position < 100; ++position)
     for (std::size_t i = 0; i < 192; ++i)
       first[position * 192 + i] = key_of(position, i % 96) + static_cast<float>(i / 96);
-  EXPECT_TRUE(kv.fits_to_keys(1, false));
+  EXPECT_TRUE(kv.wants_fit(1, false));
   kv.fit_to_keys(first.data(), 192, 100);
-  EXPECT_FALSE(kv.fits_to_keys(1, false));
+  EXPECT_FALSE(kv.wants_fit(1, false));
   append(kv, 100);
   append(kv, 131);
   double worst = 0, total = 0;
@@ -96,7 +96,7 @@ TEST(PagedKv, q4_0_keeps_rotated_values_and_keys_over_the_scales_of_their_channe
   PagedKv fork = kv;
   EXPECT_EQ(fork.channel_scales(), kv.channel_scales());
   EXPECT_TRUE(fork.rewind(0));
-  EXPECT_TRUE(fork.fits_to_keys(1, false));
+  EXPECT_TRUE(fork.wants_fit(1, false));
 }
 
 TEST(PagedKv, q8_0_keeps_keys_less_the_mean_of_the_first) {
@@ -107,16 +107,16 @@ TEST(PagedKv, q8_0_keeps_keys_less_the_mean_of_the_first) {
     for (std::size_t i = 0; i < 192; ++i)
       first[position * 192 + i] = key_of(position, i % 96) + static_cast<float>(i / 96) + kInCommon;
   PagedKv plain(layout, 0), kv(layout, 0);
-  EXPECT_FALSE(kv.fits_to_keys(64, false));  // not stored rotated
-  EXPECT_FALSE(kv.fits_to_keys(63, true));
-  ASSERT_TRUE(kv.fits_to_keys(64, true));
+  EXPECT_FALSE(kv.wants_fit(64, false));  // not stored rotated
+  EXPECT_FALSE(kv.wants_fit(63, true));
+  ASSERT_TRUE(kv.wants_fit(64, true));
   kv.fit_to_keys(first.data(), 192, 64);
-  EXPECT_FALSE(kv.fits_to_keys(64, true));
+  EXPECT_FALSE(kv.wants_fit(64, true));
   for (PagedKv* one : {&plain, &kv}) {
     append(*one, 100, kInCommon);
     append(*one, 131, kInCommon);
   }
-  EXPECT_FALSE(plain.fits_to_keys(64, true));  // what is there lies as it is
+  EXPECT_FALSE(plain.wants_fit(64, true));  // what is there lies as it is
   EXPECT_TRUE(plain.key_centre().empty());
   const auto worst = [&](const PagedKv& one) {
     double error = 0;
@@ -140,7 +140,7 @@ TEST(PagedKv, q8_0_keeps_keys_less_the_mean_of_the_first) {
   EXPECT_EQ(fork.key_centre(), kv.key_centre());
   EXPECT_EQ(fork.channel_scales(), kv.channel_scales());
   EXPECT_TRUE(fork.rewind(0));
-  EXPECT_TRUE(fork.fits_to_keys(64, true));
+  EXPECT_TRUE(fork.wants_fit(64, true));
   first[5] = NAN;  // of head 0
   fork.fit_to_keys(first.data(), 192, 64);
   for (std::size_t dim = 0; dim < 96; ++dim) {
@@ -149,7 +149,7 @@ TEST(PagedKv, q8_0_keeps_keys_less_the_mean_of_the_first) {
     EXPECT_EQ(fork.key_centre()[96 + dim], kv.key_centre()[96 + dim]);
   }
   for (const DType other : {DType::f32, DType::bf16, DType::f16})
-    EXPECT_FALSE(PagedKv(*KvLayout::create(other, 2, 96), 0).fits_to_keys(64, true));
+    EXPECT_FALSE(PagedKv(*KvLayout::create(other, 2, 96), 0).wants_fit(64, true));
 }
 
 TEST(PagedKv, a_fork_shares_pages_until_one_side_writes) {
