@@ -150,16 +150,20 @@ void spread_sums(int rows, TileMemory<float>& memory) {
 }
 void spread_sums(int, TileMemory<std::uint16_t>&) {}
 
-/// Whether pages of 8 bits are read as they lie.
-bool reads_in_place(const Tile<std::uint16_t>& tile) {
-  const AttentionRequest& r = tile.request;
-  return r.precision != AttentionPrecision::int8 && r.keys->layout().type == DType::q8_0 &&
-         r.rotation.part == nullptr && tile.rows() <= kFewRows && kernels::kernels().attention_step_q8 != nullptr;
-}
-
 /// Whether pages hold what the products read.
 bool as_stored(const Tile<std::uint16_t>& tile) {
   return tile.request.keys->layout().type == DType::bf16 && tile.request.rotation.part == nullptr;
+}
+
+using StepKernel = void (*)(const kernels::AttentionStep&);
+
+/// What reads pages as they lie that are not as_stored(), if there is such a kernel.
+StepKernel in_place_kernel(const Tile<std::uint16_t>& tile) {
+  const AttentionRequest& r = tile.request;
+  if (r.precision == AttentionPrecision::int8 || r.rotation.part != nullptr || tile.rows() > kFewRows) return nullptr;
+  const DType type = r.keys->layout().type;
+  const kernels::KernelTable& table = kernels::kernels();
+  return type == DType::q8_0 ? table.attention_step_q8 : type == DType::f16 ? table.attention_step_f16 : nullptr;
 }
 
 /// Steps of a tile in bf16 (int8: scores from 8-bit products), which ask for the pages of the step after. What they
@@ -171,32 +175,31 @@ class TileSteps {
         places_(places),
         memory_(memory),
         visible_(tile.request.visible.for_kv_head(tile.kv_head)),
-        stored_(as_stored(tile)),
-        in_place_(reads_in_place(tile)),
         int8_(tile.request.precision == AttentionPrecision::int8),
         key_bytes_(tile.request.keys->layout().key_bytes()),
         head_bytes_(key_bytes_ + tile.request.keys->layout().value_bytes()),
         step_(step_of(tile, panels_, memory)) {
     const kernels::KernelTable& table = kernels::kernels();
-    kernel_ = int8_ ? table.attention_step_int8 : in_place_ ? table.attention_step_q8 : table.attention_step_bf16;
+    const StepKernel in_place = in_place_kernel(tile);
+    kernel_ = int8_ ? table.attention_step_int8 : in_place != nullptr ? in_place : table.attention_step_bf16;
     step_.queries_8 = memory.queries_8;
     step_.query_scales = memory.query_scales;
     step_.query_offsets = memory.query_offsets;
     step_.coded_queries = memory.coded_queries;
     step_.stored_keys = static_cast<int>(key_bytes_);
     step_.stored_values = static_cast<int>(head_bytes_ - key_bytes_);
-    step_.unpacked = !stored_ && !in_place_;
+    step_.unpacked = !as_stored(tile) && in_place == nullptr;
   }
   void take(const PageRun& pages, const PageRun& ahead, std::uint32_t kv_head_ahead) {
     const AttentionRequest& r = tile_.request;
     for (int i = 0; i < pages.count; ++i) {
       stored_keys_[i] = places_.page(pages.pages[i]) + head_bytes_ * tile_.kv_head;
       stored_values_[i] = stored_keys_[i] + key_bytes_;
-      if (!stored_) continue;
+      if (step_.unpacked) continue;
       panels_.keys[i] = reinterpret_cast<const std::uint16_t*>(stored_keys_[i]);
       panels_.values[i] = reinterpret_cast<const std::uint16_t*>(stored_values_[i]);
     }
-    if (!stored_ && !in_place_) {
+    if (step_.unpacked) {
       if (!int8_) load_step_keys(r, tile_.kv_head, pages, memory_, panels_.keys);
       load_step_values(r, tile_.kv_head, pages, memory_, panels_.values);
     }
@@ -222,13 +225,13 @@ class TileSteps {
   const PagedKv::Places& places_;
   TileMemory<std::uint16_t>& memory_;
   const VisibleKeys visible_;
-  const bool stored_, in_place_, int8_;
+  const bool int8_;
   const std::size_t key_bytes_, head_bytes_;
   Panels<std::uint16_t> panels_;
   const std::byte *stored_keys_[kTilePages], *stored_values_[kTilePages];
   const std::byte *keys_ahead_[kTilePages], *values_ahead_[kTilePages];
   kernels::AttentionStep step_;
-  void (*kernel_)(const kernels::AttentionStep&);
+  StepKernel kernel_;
 };
 
 /// What a thread keeps from task to task where all are of the same tiles.
@@ -284,7 +287,7 @@ void code_queries(const Tile<std::uint16_t>& tile, TileMemory<std::uint16_t>& me
   if (tile.request.precision == AttentionPrecision::int8)
     table.quantize_queries(memory.queries, tile.rows(), dims, memory.queries_8, memory.query_scales,
                            memory.query_offsets);
-  if (!reads_in_place(tile) || table.code_input == nullptr) return;
+  if (in_place_kernel(tile) != table.attention_step_q8 || table.code_input == nullptr) return;
   float row[1024];
   for (int i = 0; i < tile.rows(); ++i) {
     std::transform(memory.queries + i * dims, memory.queries + (i + 1) * dims, row, bf16_to_f32);

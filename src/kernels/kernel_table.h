@@ -170,8 +170,10 @@ struct KernelTable {
   /// scale.
   void (*quantize_queries)(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
                            std::int32_t* offsets);
-  /// For few rows; nullptr: unpacking the pages first is as fast.
+  /// For few rows; nullptr: unpacking the pages first is as fast. f16: `keys` and `values` are fp16 (each rounded to
+  /// bf16).
   void (*attention_step_q8)(const AttentionStep&);
+  void (*attention_step_f16)(const AttentionStep&);
   /// 64 weight rows (fewer: the rest is zero) of `k` values, row stride `row_stride` bytes, to one panel.
   void (*pack_panel_f32)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
   void (*pack_panel_bf16)(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,

@@ -65,8 +65,22 @@ struct StepCase {
   int rows, dims;
   float spread;  ///< of the scores
   bool masked;
-  bool int8 = false, q8 = false;
+  bool int8 = false, q8 = false, f16 = false;
+  bool unpacked = false;  ///< fp16 pages become bf16 before
 };
+
+/// One of the eight: bf16, int8, q8, f16, each without and with a mask.
+constexpr int kStepForms = 8;
+StepCase step_case(int rows, int dims, float spread, int form) {
+  return {rows, dims, spread, form % 2 == 1, form / 2 == 1, form / 2 == 2, form / 2 == 3};
+}
+
+auto step_of(const KernelTable& table, const StepCase& c) {
+  return c.int8  ? table.attention_step_int8
+         : c.q8  ? table.attention_step_q8
+         : c.f16 ? table.attention_step_f16
+                 : table.attention_step_bf16;
+}
 
 void put_half(std::vector<std::byte>& bytes, float value) {
   const std::uint16_t bits = f32_to_f16(value);
@@ -140,6 +154,13 @@ StepResult take_steps(void (*kernel)(const AttentionStep&), const StepCase& c) {
       keys.push_back(make(64 * dims));
       values.push_back(make(panels * panel));
       const auto at = static_cast<std::size_t>(page);
+      if (c.f16)
+        for (auto* made : {&keys[at], &values[at]})
+          std::transform(made->data, made->data + (made == &keys[at] ? 64 * dims : panels * panel), made->data,
+                         [&](std::uint16_t bits) {
+                           const std::uint16_t half = f32_to_f16(bf16_to_f32(bits) * 1.003f);  // no bf16
+                           return c.unpacked ? f32_to_bf16(f16_to_f32(half)) : half;
+                         });
       key_pointers[page] = keys[at].data;
       value_pointers[page] = values[at].data;
       visible[page] = nullptr;
@@ -204,17 +225,29 @@ TEST(AttentionTwins, where_lines_are_asked_for_changes_no_bit) {
   ASSERT_NE(near.attention_step_q8, far.attention_step_q8);
   for (const int rows : {1, 3, 4, 6, 17})
     for (const int dims : {64, 128, 256})
-      for (int form = 0; form < 6; ++form) {
-        const StepCase c{rows, dims, 6.0f, form % 2 == 1, form / 2 == 1, form / 2 == 2};
-        const auto step_of = [&](const KernelTable& table) {
-          return c.int8 ? table.attention_step_int8 : c.q8 ? table.attention_step_q8 : table.attention_step_bf16;
-        };
-        const StepResult one = take_steps(step_of(near), c), other = take_steps(step_of(far), c);
+      for (int form = 0; form < kStepForms; ++form) {
+        const StepCase c = step_case(rows, dims, 6.0f, form);
+        const StepResult one = take_steps(step_of(near, c), c), other = take_steps(step_of(far, c), c);
         EXPECT_EQ(one.output, other.output) << rows << " rows of " << dims << ", form " << form;
         EXPECT_EQ(one.lse, other.lse) << rows << " rows of " << dims << ", form " << form;
       }
 }
 #endif
+
+TEST(AttentionTwins, halves_as_they_lie_give_the_bits_of_unpacked_pages) {
+  if (kernels::kernels().attention_step_f16 == nullptr) return;  // AVX-512 BF16 alone has it
+  for (const int rows : {1, 2, 3, 4, 5, 6})
+    for (const int dims : {32, 64, 80, 256})
+      for (const bool masked : {false, true}) {
+        StepCase c{rows, dims, 6.0f, masked};
+        c.f16 = true;
+        const StepResult lying = take_steps(kernels::kernels().attention_step_f16, c);
+        c.unpacked = true;
+        const StepResult unpacked = take_steps(kernels::kernels().attention_step_bf16, c);
+        EXPECT_EQ(lying.output, unpacked.output) << rows << " rows of " << dims;
+        EXPECT_EQ(lying.lse, unpacked.lse) << rows << " rows of " << dims;
+      }
+}
 
 TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_outgrow_their_reference) {
   for (const Isa isa : sets()) {
@@ -222,16 +255,13 @@ TEST(AttentionTwins, attention_steps_agree_over_rows_dims_masks_and_scores_that_
     for (const int rows : {1, 2, 3, 4, 5, 6, 7, 12, 17}) {
       for (const int dims : {32, 64, 80, 96, 128, 256}) {
         for (const float spread : {1.0f, 6.0f, 60.0f, 2000.0f}) {
-          for (int form = 0; form < 6; ++form) {
-            const StepCase c{rows, dims, spread, form % 2 == 1, form / 2 == 1, form / 2 == 2};
-            const KernelTable& table = kernel_table(isa);
+          for (int form = 0; form < kStepForms; ++form) {
+            const StepCase c = step_case(rows, dims, spread, form);
             if ((c.int8 || c.q8) && dims % 32 != 0) continue;
-            const auto step = c.int8 ? table.attention_step_int8
-                              : c.q8 ? table.attention_step_q8
-                                     : table.attention_step_bf16,
-                       plain = c.int8 ? reference::attention_step_int8
-                               : c.q8 ? reference::attention_step_q8
-                                      : reference::attention_step_bf16;
+            const auto step = step_of(kernel_table(isa), c), plain = c.int8  ? reference::attention_step_int8
+                                                                     : c.q8  ? reference::attention_step_q8
+                                                                     : c.f16 ? reference::attention_step_f16
+                                                                             : reference::attention_step_bf16;
             if (step == nullptr || step == plain) continue;
             const StepResult got = take_steps(step, c), want = take_steps(plain, c);
             // Large scores: fp32 sums of different order differ by 1e-6 of them, queries in 16 bits by 7e-5, and one

@@ -9,12 +9,23 @@ namespace tome::kernels::reference {
 
 namespace {
 
-float score_bf16(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+template <class ToFloat>
+float score(const AttentionStep& s, int page, std::size_t row, std::size_t key, const ToFloat& to_float) {
   const auto dims = static_cast<std::size_t>(s.dims);
   float score = 0.0f;
   for (std::size_t dim = 0; dim < dims; ++dim)
-    score += bf16_to_f32(s.queries[row * dims + dim]) * bf16_to_f32(s.keys[page][(dim / 2 * 64 + key) * 2 + dim % 2]);
+    score += bf16_to_f32(s.queries[row * dims + dim]) * to_float(s.keys[page][(dim / 2 * 64 + key) * 2 + dim % 2]);
   return score;
+}
+
+float score_bf16(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+  return score(s, page, row, key, bf16_to_f32);
+}
+
+float rounded_f16(std::uint16_t bits) { return bf16_to_f32(f32_to_bf16(f16_to_f32(bits))); }
+
+float score_f16(const AttentionStep& s, int page, std::size_t row, std::size_t key) {
+  return score(s, page, row, key, rounded_f16);
 }
 
 float key_scale(const AttentionStep& s, int page, std::size_t block, std::size_t key) {
@@ -46,8 +57,16 @@ float score_q8(const AttentionStep& s, int page, std::size_t row, std::size_t ke
   return score;
 }
 
+std::uint16_t value(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
+  return s.values[page][column / 64 * 64 * 64 + (key / 2 * 64 + column % 64) * 2 + key % 2];
+}
+
 float value_bf16(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
-  return bf16_to_f32(s.values[page][column / 64 * 64 * 64 + (key / 2 * 64 + column % 64) * 2 + key % 2]);
+  return bf16_to_f32(value(s, page, key, column));
+}
+
+float value_f16(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
+  return rounded_f16(value(s, page, key, column));
 }
 
 float value_q8(const AttentionStep& s, int page, std::size_t key, std::size_t column) {
@@ -123,5 +142,6 @@ void quantize_queries(const std::uint16_t* queries, int rows, int dims, std::int
 
 void attention_step_int8(const AttentionStep& s) { attention_step(s, score_int8, value_bf16); }
 void attention_step_q8(const AttentionStep& s) { attention_step(s, score_q8, value_q8); }
+void attention_step_f16(const AttentionStep& s) { attention_step(s, score_f16, value_f16); }
 
 }  // namespace tome::kernels::reference

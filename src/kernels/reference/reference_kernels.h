@@ -12,6 +12,7 @@ void attention_step_int8(const AttentionStep& step);
 void quantize_queries(const std::uint16_t* queries, int rows, int dims, std::int8_t* codes, float* scales,
                       std::int32_t* offsets);
 void attention_step_q8(const AttentionStep& step);
+void attention_step_f16(const AttentionStep& step);
 void pack_panel_f32(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k, float* panel);
 void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_stride, int row_count, int k,
                      std::uint16_t* panel);

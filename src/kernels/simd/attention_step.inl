@@ -2,8 +2,8 @@
 // probability: 6 × 64 scores start at minus the row's reference point, so that 2^score is the probability and no score
 // is written down. Pages that some row does not see whole, and rows that have no reference point yet, take the long way
 // with a maximum and a mask; so do pages whose probabilities outgrow kLargestSum (their scores lie more than about 60
-// above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps, once for each way of
-// asking for lines to come (kBringHint, kPairsAhead, kPairsInSoftmax, kAskedEvery).
+// above the reference point) or are no numbers. Included by the instruction set that has vdpbf16ps, once for each way
+// of asking for lines to come (kBringHint, kPairsAhead, kPairsInSoftmax, kAskedEvery).
 
 /// x + 127 in 256ths becomes 2^x by a correction that bits 1 … 7 choose: the fraction f lies above the mantissa 2^f − 1
 /// by up to 22 of them. Here is kExp2Lead minus that, so that it is never negative: kExp2Base has as much less.
@@ -134,15 +134,32 @@ TOME_INLINE __m512i load_once(const void* from) {
   return value;
 }
 
+/// What scores are made of: panels of bf16, of fp16 as they lie, 8-bit codes on both sides, or q8_0 pages as they lie.
+enum class Products { bf16, f16, int8, q8 };
+
+/// Thirty-two values of a panel as bf16, made once.
+template <Products products>
+TOME_INLINE __m512bh panel_row(const std::uint16_t* from) {
+  if constexpr (products == Products::f16) {
+    const auto* halves = reinterpret_cast<const __m256i*>(from);
+    __m512bh row = _mm512_cvtne2ps_pbh(_mm512_cvtph_ps(_mm256_loadu_si256(halves + 1)),
+                                       _mm512_cvtph_ps(_mm256_loadu_si256(halves)));
+    __asm__("" : "+v"(row));
+    return row;
+  } else {
+    return (__m512bh)load_once(from);
+  }
+}
+
 /// total[r][v] += Σ_k a[r][k] · panel[k][16 v …]; asks for as many lines of what comes later, if there is any.
-template <int rows, bool asks>
+template <int rows, Products products, bool asks>
 TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
                                const std::uint16_t* b, const std::byte* later) {
 #pragma GCC unroll 1
   for (int pair = 0; pair < pairs; ++pair, b += 2 * kPanelColumns) {
     __m512bh columns[4];
 #pragma GCC unroll 4
-    for (int v = 0; v < 4; ++v) columns[v] = (__m512bh)load_once(b + v * 32);
+    for (int v = 0; v < 4; ++v) columns[v] = panel_row<products>(b + v * 32);
     if constexpr (asks) {
 #pragma GCC unroll 4
       for (int v = 0; v < 4; v += kAskedEvery) bring_line(later + v * 64);
@@ -160,14 +177,14 @@ TOME_INLINE void step_products(__m512 (&total)[rows][4], const std::uint16_t* a,
 }
 
 /// The first `pairs` of a panel, asking as `later` says, whose `after` moves on.
-template <int rows>
+template <int rows, Products products>
 TOME_INLINE void products_asking(__m512 (&total)[rows][4], const std::uint16_t* a, std::size_t a_stride, int pairs,
                                  const std::uint16_t* panel, AskedFor& later) {
   const int inside = later.inside;
-  step_products<rows, true>(total, a, a_stride, inside, panel,
-                            reinterpret_cast<const std::byte*>(panel) + kPairsAhead * 256);
-  step_products<rows, true>(total, a + inside * 2, a_stride, pairs - inside, panel + inside * 2 * kPanelColumns,
-                            later.after);
+  step_products<rows, products, true>(total, a, a_stride, inside, panel,
+                                      reinterpret_cast<const std::byte*>(panel) + kPairsAhead * 256);
+  step_products<rows, products, true>(total, a + inside * 2, a_stride, pairs - inside,
+                                      panel + inside * 2 * kPanelColumns, later.after);
   later.after += (pairs - inside) * 256;
 }
 
@@ -253,7 +270,7 @@ class StepAhead {
 enum class ScoreForm { scores, probabilities };
 
 /// a[r] · panel − reference[r]: as scores[r][0 … 64), or 2 to their power as probabilities.
-template <int rows, ScoreForm form, bool asks>
+template <int rows, ScoreForm form, Products products, bool asks>
 TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t* panel, const float* reference,
                            float* scores, std::uint16_t* probabilities, AskedFor later) {
   __m512 total[rows][4];
@@ -267,10 +284,10 @@ TOME_ALONE bool score_page(const std::uint16_t* a, int dims, const std::uint16_t
   constexpr int left = asks && form == ScoreForm::probabilities ? kPairsInSoftmax : 0;
   if constexpr (asks) {
     const int pairs = dims / 2, asking = pairs - (left < pairs - later.inside ? left : pairs - later.inside);
-    products_asking<rows>(total, a, stride, asking, panel, later);
+    products_asking<rows, products>(total, a, stride, asking, panel, later);
     a += asking * 2, panel += asking * 2 * kPanelColumns, dims -= asking * 2;
   }
-  step_products<rows, false>(total, a, stride, dims / 2, panel, nullptr);
+  step_products<rows, products, false>(total, a, stride, dims / 2, panel, nullptr);
   if constexpr (form == ScoreForm::probabilities) {
     add_exp2_base(total);
     return store_exponentials<rows, 4, left * 4>(total, probabilities, later.after);
@@ -363,9 +380,6 @@ TOME_ALONE bool score_page_int8(const AttentionStep& s, int row, int page, const
 
 #include "kernels/simd/q8_pages_avx512.inl"
 
-/// What scores are made of: panels of bf16, 8-bit codes on both sides, or q8_0 pages as they lie.
-enum class Products { bf16, int8, q8 };
-
 /// False when a probability has outgrown its range.
 template <int rows, Products products, ScoreForm form>
 TOME_INLINE bool step_scores(const AttentionStep& s, StepAhead& ahead, int row, int page, const float* reference,
@@ -395,14 +409,15 @@ TOME_INLINE bool step_scores(const AttentionStep& s, StepAhead& ahead, int row, 
   } else {
     const std::uint16_t* queries_here = s.queries + static_cast<std::size_t>(row) * static_cast<std::size_t>(s.dims);
     if (single)
-      return score_page<rows, form, true>(queries_here, s.dims, s.keys[page], reference, scores, probabilities,
-                                          ahead.beside_keys(page));
-    return score_page<rows, form, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities, {});
+      return score_page<rows, form, products, true>(queries_here, s.dims, s.keys[page], reference, scores,
+                                                    probabilities, ahead.beside_keys(page));
+    return score_page<rows, form, products, false>(queries_here, s.dims, s.keys[page], reference, scores, probabilities,
+                                                   {});
   }
 }
 
 /// output += probabilities · values of pages [first, last).
-template <int rows, bool asks>
+template <int rows, Products products, bool asks>
 TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, int first, int last,
                              const std::uint16_t* probabilities) {
   const std::size_t columns = static_cast<std::size_t>(s.value_panels) * kPanelColumns;
@@ -419,12 +434,12 @@ TOME_ALONE void panel_output(const AttentionStep& s, StepAhead& ahead, int row, 
       const std::uint16_t* values = s.values[page] + static_cast<std::size_t>(panel) * kPanelColumns * kPanelColumns;
       if constexpr (asks) {
         AskedFor later = ahead.beside_values(page, panel);
-        products_asking<rows>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2, values,
-                              later);
+        products_asking<rows, products>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2,
+                                        values, later);
       } else {
         ahead.ask();
-        step_products<rows, false>(total, probabilities + page * kPanelColumns, kStepStride, kPanelColumns / 2, values,
-                                   nullptr);
+        step_products<rows, products, false>(total, probabilities + page * kPanelColumns, kStepStride,
+                                             kPanelColumns / 2, values, nullptr);
       }
     }
 #pragma GCC unroll 6
@@ -440,10 +455,12 @@ TOME_INLINE void step_output(const AttentionStep& s, StepAhead& ahead, int row, 
                              const std::uint16_t* probabilities) {
   if constexpr (products == Products::q8)
     q8_output<rows>(s, ahead, row, first, last, probabilities);
-  else if (products == Products::bf16 && s.rows <= 6)
-    panel_output<rows, true>(s, ahead, row, first, last, probabilities);
+  else if constexpr (products == Products::int8)
+    panel_output<rows, Products::bf16, false>(s, ahead, row, first, last, probabilities);
+  else if (s.rows <= 6)
+    panel_output<rows, products, true>(s, ahead, row, first, last, probabilities);
   else
-    panel_output<rows, false>(s, ahead, row, first, last, probabilities);
+    panel_output<rows, products, false>(s, ahead, row, first, last, probabilities);
 }
 
 /// Pages [first, last), seen whole by rows that all have a reference point. False (and nothing done) when a probability
@@ -611,6 +628,7 @@ static void quantize_queries(const std::uint16_t* queries, int rows, int dims, s
 
 static void attention_step_int8(const AttentionStep& s) { attention_step<Products::int8>(s); }
 static void attention_step_q8(const AttentionStep& s) { attention_step<Products::q8>(s); }
+static void attention_step_f16(const AttentionStep& s) { attention_step<Products::f16>(s); }
 
 static void fill_attention_steps(KernelTable& table) {
   table.code_input = code_input;
@@ -618,4 +636,5 @@ static void fill_attention_steps(KernelTable& table) {
   table.attention_step_bf16 = attention_step_bf16;
   table.attention_step_int8 = attention_step_int8;
   table.attention_step_q8 = attention_step_q8;
+  table.attention_step_f16 = attention_step_f16;
 }
