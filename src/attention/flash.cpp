@@ -256,6 +256,7 @@ struct alignas(64) ThreadTiles {
 /// For the tiles and memories that a thread has now.
 void prepare_steps(ThreadTiles<std::uint16_t>& mine) {
   mine.places = mine.tiles[0].request.keys->places();
+  mine.turns.reserve(mine.tiles.size());
   for (std::size_t i = 0; i < mine.tiles.size(); ++i)
     mine.turns.emplace_back(mine.tiles[i], *mine.places, mine.memories[i]);
 }

@@ -137,13 +137,18 @@ TOME_INLINE __m512i load_once(const void* from) {
 /// What scores are made of: panels of bf16, of fp16 as they lie, 8-bit codes on both sides, or q8_0 pages as they lie.
 enum class Products { bf16, f16, int8, q8 };
 
+/// Thirty-two fp16, rounded to bf16.
+TOME_INLINE __m512bh rounded_halves(const std::uint16_t* from) {
+  const auto* halves = reinterpret_cast<const __m256i*>(from);
+  return _mm512_cvtne2ps_pbh(_mm512_cvtph_ps(_mm256_loadu_si256(halves + 1)),
+                             _mm512_cvtph_ps(_mm256_loadu_si256(halves)));
+}
+
 /// Thirty-two values of a panel as bf16, made once.
 template <Products products>
 TOME_INLINE __m512bh panel_row(const std::uint16_t* from) {
   if constexpr (products == Products::f16) {
-    const auto* halves = reinterpret_cast<const __m256i*>(from);
-    __m512bh row = _mm512_cvtne2ps_pbh(_mm512_cvtph_ps(_mm256_loadu_si256(halves + 1)),
-                                       _mm512_cvtph_ps(_mm256_loadu_si256(halves)));
+    __m512bh row = rounded_halves(from);
     __asm__("" : "+v"(row));
     return row;
   } else {

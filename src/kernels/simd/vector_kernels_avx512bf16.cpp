@@ -148,11 +148,7 @@ static void pack_panel_bf16(DType type, const std::byte* rows, std::size_t row_s
 
 static void f16_to_bf16(const std::uint16_t* x, std::size_t count, std::uint16_t* y) {
   std::size_t i = 0;
-  for (; i + 32 <= count; i += 32) {
-    const __m512 low = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i)));
-    const __m512 high = _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + i + 16)));
-    _mm512_storeu_si512(y + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-  }
+  for (; i + 32 <= count; i += 32) _mm512_storeu_si512(y + i, (__m512i)rounded_halves(x + i));
   reference::f16_to_bf16(x + i, count - i, y + i);
 }
 
