@@ -1,16 +1,14 @@
 #include "attention/flash.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <optional>
 
 #include "attention/global_keys.h"
-#include "attention/page_choice.h"
-#include "attention/partial_merge.h"
+#include "attention/query_tasks.h"
 #include "attention/query_tile.h"
+#include "attention/split_results.h"
 #include "base/check.h"
-#include "base/near_lines.h"
 #include "base/thread_pool.h"
 #include "cache/hadamard.h"
 #include "kernels/kernel_table.h"
@@ -21,31 +19,8 @@ namespace {
 using namespace query_tile;
 using kernels::Accumulate;
 
-/// Up to this many rows wait for memory and not for products: they read pages of 8 bits as they lie, and where they
-/// read all pages, all KV heads' rows are taken together, so that a thread reads memory in its order. What memory
-/// fetches beyond a head's part of a page by itself is then of use (head dim 64, three heads, the kernel alone: from 39
-/// to 43 GB/s of 48).
-constexpr int kFewRows = 6;
-constexpr std::uint64_t kExpectedPages = 4;          ///< beyond those of the next step, whose places are asked for
-constexpr std::uint64_t kLeastSplitBytes = 3 << 17;  ///< of one split of such rows, all KV heads
-constexpr std::uint64_t kLeastSplitKeys = 1024;      ///< of one split, when there are few queries
-constexpr int kEvenTasks = 4;              ///< tasks are a multiple of this, so that threads share them evenly
-constexpr std::int64_t kEnoughTasks = 8;   ///< with fewer query tiles than this the keys are split too
-constexpr std::int64_t kWantedTasks = 16;  ///< then into about this many tasks
-constexpr std::size_t kMergedRows = 4;     ///< of a task that merges splits, at most
-constexpr int kManyTokens = 32;            ///< from here on gathering a pattern's global keys is worth its while
-
-/// Queries of one KV head that are attended to together.
-template <class Element>
-struct Tile {
-  const AttentionRequest& request;
-  std::uint32_t kv_head;
-  int first_token, tokens;                       ///< of the request's queries
-  const GlobalKeys<Element>* globals = nullptr;  ///< to be taken beside the pages; nullptr: none
-
-  int group() const { return static_cast<int>(request.shape.heads / request.shape.kv_heads); }
-  int rows() const { return tokens * group(); }
-};
+constexpr std::uint64_t kExpectedPages = 4;  ///< beyond those of the next step, whose places are asked for
+constexpr int kManyTokens = 32;              ///< from here on gathering a pattern's global keys is worth its while
 
 /// Keys and values that a tile takes at once, and which of them its rows see (find_visible).
 template <class Element>
@@ -133,12 +108,6 @@ void take_globals(const Tile<Element>& tile, TileMemory<Element>& memory) {
     }
   }
 }
-
-/// What a thread reads after a step, or probably reads after its task: asked for while it computes.
-struct ReadNext {
-  PageRun pages;
-  std::uint32_t kv_head = 0;
-};
 
 /// The fp32 kernels keep one sum a row: it takes its place among the lanes.
 void spread_sums(int rows, TileMemory<float>& memory) {
@@ -384,17 +353,6 @@ void end_tile(const Tile<Element>& tile, bool by_query, float* output, float* ls
   }
 }
 
-/// Tokens of a tile of `most_rows` rows at most, in tiles of about one size whose number, times the KV heads, two or
-/// four threads share evenly (it must not depend on how many there are): 512 tokens of 4 heads a KV head are, of 192
-/// rows at most, 12 tiles of 43 and not ten of 48 and one of 32, of which one thread has six.
-int balanced_tile_tokens(int queries, int group, std::uint32_t kv_heads, int most_rows) {
-  const int most = std::max(1, most_rows / group);
-  int tiles = (queries + most - 1) / most;
-  if (tiles > 1)
-    while (tiles * static_cast<int>(kv_heads) % kEvenTasks != 0) ++tiles;
-  return (queries + tiles - 1) / tiles;
-}
-
 }  // namespace
 
 /// The memory outlasts the calls: made anew by each thread and given back by the caller, it went from core to core
@@ -424,244 +382,9 @@ std::vector<ThreadTiles<Element>>& kept_tiles(AttentionScratch& scratch) {
     return sized(kept.bf16);
 }
 
-/// Partial results of the splits of one request, query by query, and their merge. Which splits are merged first does
-/// not depend on threads.
-class Splits {
- public:
-  Splits(const AttentionRequest& r, const PartialAttention& result, std::int64_t count, AttentionScratch& scratch)
-      : request_(r),
-        result_(result),
-        count_(static_cast<std::size_t>(count)),
-        rows_(static_cast<std::size_t>(r.query_count()) * r.shape.heads),
-        dims_(r.shape.head_dim),
-        scratch_(scratch) {
-    scratch.split_output.resize(count_ * rows_ * dims_);
-    scratch.split_lse.resize(count_ * rows_);
-    for (Half& half : halves_) half.left = static_cast<int>(count_ / 2);
-  }
-  float* output(std::size_t split) const { return scratch_.split_output.data() + split * rows_ * dims_; }
-  float* lse(std::size_t split) const { return scratch_.split_lse.data() + split * rows_; }
-
-  /// After a split of an even number of them: who does the last of a half of the splits, mostly all of it, merges that
-  /// half; who is the last of all, both.
-  void merge_after(std::size_t split) {
-    const std::size_t each = count_ / 2, half = split / each;
-    if (halves_[half].left.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    for (std::size_t row = 0; row < rows_; ++row)
-      merge_row(row, half * each, each, output(half * each) + row * dims_, lse(half * each)[row]);
-    if (halves_left_.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
-    for (std::size_t other : {std::size_t{0}, each}) expect(other, 0, rows_);
-    for (std::size_t row = 0; row < rows_; ++row) {
-      merge_partial(output(0) + row * dims_, lse(0)[row], output(each) + row * dims_, lse(each)[row], dims_);
-      std::copy_n(output(0) + row * dims_, dims_, result_.output + at(row) * dims_);
-      result_.lse[at(row)] = lse(0)[row];
-    }
-  }
-
-  /// All of them, by all threads. Most of what is merged lies in other cores' caches: it is asked for together and not
-  /// as each part's turn comes.
-  void merge_all() const {
-    const std::size_t rows_each = std::clamp<std::size_t>(rows_ / 2, 1, kMergedRows);
-    parallel_for(static_cast<std::int64_t>((rows_ + rows_each - 1) / rows_each), [&](std::int64_t task, int) {
-      const std::size_t first = static_cast<std::size_t>(task) * rows_each, last = std::min(rows_, first + rows_each);
-      for (std::size_t split = 0; split < count_; ++split) expect(split, first, last);
-      for (std::size_t row = first; row < last; ++row)
-        merge_row(row, 0, count_, result_.output + at(row) * dims_, result_.lse[at(row)]);
-    });
-  }
-
- private:
-  std::size_t at(std::size_t row) const {
-    const std::size_t heads = request_.shape.heads;
-    return static_cast<std::size_t>(request_.token(static_cast<int>(row / heads))) * heads + row % heads;
-  }
-  void expect(std::size_t split, std::size_t first_row, std::size_t last_row) const {
-    bring_near(lse(split) + first_row, 1);
-    bring_near(output(split) + first_row * dims_, (last_row - first_row) * dims_);
-  }
-  /// to may be the first split's own.
-  void merge_row(std::size_t row, std::size_t first, std::size_t count, float* to, float& to_lse) const {
-    merge_partials(to, to_lse, output(first) + row * dims_, rows_ * dims_, lse(first) + row, rows_, count, dims_);
-  }
-
-  struct alignas(64) Half {
-    std::atomic<int> left{0};
-  };
-  const AttentionRequest& request_;
-  const PartialAttention& result_;
-  std::size_t count_, rows_, dims_;
-  AttentionScratch& scratch_;
-  Half halves_[2];
-  alignas(64) std::atomic<int> halves_left_{2};
-};
-
-/// How a request's queries and keys are shared out into tasks: tiles of queries, of one KV head or, where few rows read
-/// all pages, of all of them, and splits of the keys. Nothing of it depends on threads.
-template <class Element>
-class Tasks {
- public:
-  /// Lists the pages that tiles read, where they choose them or where those of a pattern are to be shared out.
-  Tasks(const AttentionRequest& r, AttentionScratch& scratch)
-      : request_(r),
-        scratch_(scratch),
-        group_(static_cast<int>(r.shape.heads / r.shape.kv_heads)),
-        tile_tokens_(
-            balanced_tile_tokens(r.query_count(), group_, r.shape.kv_heads, most_tile_rows<Element>(r.shape.head_dim))),
-        tiles_((r.query_count() + tile_tokens_ - 1) / tile_tokens_),
-        choosing_(r.top_pages > 0),
-        listed_(choosing_ || (r.visible.pattern != nullptr && tiles_ * r.shape.kv_heads < kEnoughTasks)),
-        few_(std::is_same_v<Element, std::uint16_t> && tiles_ == 1 && tile_tokens_ * group_ <= kFewRows &&
-             (listed_ || r.visible.pattern == nullptr)),
-        heads_(few_ && !listed_ ? r.shape.kv_heads : 1),
-        base_tasks_(tiles_ * r.shape.kv_heads / heads_),
-        first_key_(r.visible.of(r.position(0)).begin / kPageKeys * kPageKeys) {
-    TileMemory<Element> measure;
-    memory_bytes_ = TileMemory<Element>::carve(nullptr, r.keys->layout(), tile_tokens_ * group_, &measure);
-    thread_bytes_ = memory_bytes_ * heads_ + kBytesApart;
-    scratch.threads.reserve(thread_bytes_ * static_cast<std::size_t>(thread_count()));
-    if (listed_) list_pages();
-    split_keys();
-  }
-
-  std::int64_t count() const { return base_tasks_ * splits_; }
-  std::int64_t splits() const { return splits_; }
-  std::int64_t split(std::int64_t task) const { return task % splits_; }
-  /// KV heads of a task; where they are more than one, there is no pattern and so are no global tokens.
-  std::uint32_t heads() const { return heads_; }
-  /// All tasks are of the same tiles.
-  bool of_same_tiles() const { return base_tasks_ == 1; }
-  /// Whoever does the last split of a half merges it.
-  bool merge_splits() const { return few_ && base_tasks_ == 1 && splits_ > 1; }
-  TaskOrder order() const { return tiles_ == 1 ? TaskOrder::runs : TaskOrder::turns; }
-
-  Tile<Element> tile(std::int64_t task, std::uint32_t head = 0) const { return base_tile(task / splits_ + head); }
-  /// Of a tile of the task.
-  PageSteps steps(const Tile<Element>& tile, std::int64_t task) const {
-    const std::int64_t split = task % splits_;
-    if (listed_) {
-      const std::span<const std::uint64_t> chosen = scratch_.chosen[static_cast<std::size_t>(task / splits_)];
-      const auto at = [&](std::int64_t part) {
-        return few_ || splits_ == 1
-                   ? begin_of_split(chosen.size(), part)
-                   : std::min<std::size_t>(pages_each_ * static_cast<std::size_t>(part), chosen.size());
-      };
-      const std::span<const std::uint64_t> share = chosen.subspan(at(split), at(split + 1) - at(split));
-      return PageSteps(request_, tile.kv_head, tile.first_token, tile.tokens, share);
-    }
-    KeyInterval keys = keys_of(tile);
-    if (splits_ > 1) {
-      const auto at = [&](std::int64_t part) {
-        const std::uint64_t page =
-            few_ ? begin_of_split(span_pages_, part) : pages_each_ * static_cast<std::uint64_t>(part);
-        return first_key_ + page * kPageKeys;
-      };
-      keys = {std::max(keys.begin, at(split)), std::min(keys.end, at(split + 1))};
-    }
-    return PageSteps(request_, tile.kv_head, tile.first_token, tile.tokens, keys);
-  }
-  /// What is probably read after the task: mostly the same thread's next one.
-  ReadNext after(std::int64_t task) const {
-    if (tiles_ > 1 || task + 1 == count()) return {};
-    const Tile<Element> other = tile(task + 1);
-    return {steps(other, task + 1).next(), other.kv_head};
-  }
-  TileMemory<Element> memory(int thread, std::uint32_t head) const {
-    TileMemory<Element> memory;
-    TileMemory<Element>::carve(
-        scratch_.threads.data() + thread_bytes_ * static_cast<std::size_t>(thread) + memory_bytes_ * head,
-        request_.keys->layout(), tile_tokens_ * group_, &memory);
-    return memory;
-  }
-
- private:
-  Tile<Element> base_tile(std::int64_t index) const {
-    const std::uint32_t kv_heads = request_.shape.kv_heads;
-    const int first_token = static_cast<int>(tiles_ - 1 - index / kv_heads) * tile_tokens_;  // longest first
-    return {request_, static_cast<std::uint32_t>(index % kv_heads), first_token,
-            std::min(tile_tokens_, request_.query_count() - first_token)};
-  }
-  KeyInterval keys_of(const Tile<Element>& tile) const {
-    return {request_.visible.of(request_.position(tile.first_token)).begin,
-            request_.visible.of(request_.position(tile.first_token + tile.tokens - 1)).end};
-  }
-
-  void list_pages() {
-    const AttentionRequest& r = request_;
-    if (choosing_)
-      CHECK(r.bounds != nullptr && r.rotation.part == nullptr && r.visible.window == 0 && r.visible.pattern == nullptr);
-    scratch_.chosen.resize(static_cast<std::size_t>(base_tasks_));
-    scratch_.choices.resize(static_cast<std::size_t>(thread_count()));
-    parallel_for(base_tasks_, [&](std::int64_t index, int thread) {
-      const Tile<Element> tile = base_tile(index);
-      std::vector<std::uint64_t>& pages = scratch_.chosen[static_cast<std::size_t>(index)];
-      if (choosing_) {
-        TileMemory<Element> own = memory(thread, 0);
-        choose_pages(r, tile.kv_head, tile.first_token, tile.tokens, own,
-                     scratch_.choices[static_cast<std::size_t>(thread)], pages);
-        return;
-      }
-      pages.clear();
-      PageSteps steps(r, tile.kv_head, tile.first_token, tile.tokens, keys_of(tile));
-      for (PageRun step = steps.next(); step.count > 0; step = steps.next())
-        pages.insert(pages.end(), step.pages, step.pages + step.count);
-    });
-  }
-
-  /// Into how many splits, and how large.
-  void split_keys() {
-    std::uint64_t span = 0;  // of keys
-    if (listed_) {
-      for (std::int64_t index = 0; index < base_tasks_; ++index)
-        span = std::max(span, scratch_.chosen[static_cast<std::size_t>(index)].size() * kPageKeys);
-    } else {
-      const std::uint64_t end_key = request_.visible.of(request_.position(request_.query_count() - 1)).end;
-      span = end_key > first_key_ ? end_key - first_key_ : 0;
-    }
-    span_pages_ = (span + kPageKeys - 1) / kPageKeys;
-    if (few_) {
-      splits_ = std::clamp<std::int64_t>(
-          static_cast<std::int64_t>(span_pages_ * request_.keys->layout().page_bytes() / kLeastSplitBytes), 1,
-          kWantedTasks);
-      splits_ = splits_ == 3 ? 2 : splits_ < 3 ? splits_ : splits_ / kEvenTasks * kEvenTasks;
-    } else if (base_tasks_ < kEnoughTasks) {
-      std::int64_t wanted = kWantedTasks / base_tasks_;
-      while (wanted * base_tasks_ % kEvenTasks != 0) ++wanted;
-      const auto parts = static_cast<std::uint64_t>(wanted);
-      const std::uint64_t keys_each =
-          std::max(kLeastSplitKeys, ((span + parts - 1) / parts + kTileKeys - 1) / kTileKeys * kTileKeys);
-      splits_ = std::max<std::int64_t>(1, static_cast<std::int64_t>((span + keys_each - 1) / keys_each));
-      pages_each_ = keys_each / kPageKeys;
-    }
-  }
-
-  /// The first of `pages` that split number `split` takes where there are few rows: as many each, give or take one. As
-  /// many as kWantedTasks differ, four by four: a thread that has done its own takes the last of another's, the smaller
-  /// the sooner both are done.
-  std::uint64_t begin_of_split(std::uint64_t pages, std::int64_t split) const {
-    static_assert(kEvenTasks == 4);
-    if (splits_ < kWantedTasks) return pages * static_cast<std::uint64_t>(split) / static_cast<std::uint64_t>(splits_);
-    constexpr std::int64_t begins[kEvenTasks] = {0, 6, 11, 14}, all = 16;
-    return pages * static_cast<std::uint64_t>(split / kEvenTasks * all + begins[split % kEvenTasks]) /
-           static_cast<std::uint64_t>(splits_ / kEvenTasks * all);
-  }
-
-  const AttentionRequest& request_;
-  AttentionScratch& scratch_;
-  int group_, tile_tokens_;
-  std::int64_t tiles_;
-  bool choosing_, listed_, few_;
-  std::uint32_t heads_;
-  std::int64_t base_tasks_;  ///< before keys are split
-  std::uint64_t first_key_;  ///< that any query sees, or one of its page before
-  std::size_t memory_bytes_, thread_bytes_;
-  std::int64_t splits_ = 1;
-  std::uint64_t span_pages_ = 0;  ///< that are split: of all keys, or of the longest list
-  std::uint64_t pages_each_ = 0;  ///< of a split, where there are not few rows
-};
-
 /// A task's tiles, for a thread that has others.
 template <class Element>
-void begin_tiles(const Tasks<Element>& tasks, std::int64_t task, int thread, std::uint64_t call,
+void begin_tiles(const QueryTasks<Element>& tasks, std::int64_t task, int thread, std::uint64_t call,
                  ThreadTiles<Element>& mine) {
   mine.begin(call);
   for (std::uint32_t head = 0; head < tasks.heads(); ++head) {
@@ -678,8 +401,8 @@ void begin_tiles(const Tasks<Element>& tasks, std::int64_t task, int thread, std
 template <class Element>
 void run(const AttentionRequest& r, const PartialAttention& result, AttentionScratch& scratch,
          const GlobalKeys<Element>* globals = nullptr) {
-  const Tasks<Element> tasks(r, scratch);
-  std::optional<Splits> partials;
+  const QueryTasks<Element> tasks(r, scratch);
+  std::optional<SplitResults> partials;
   if (tasks.splits() > 1) partials.emplace(r, result, tasks.splits(), scratch);
   std::vector<ThreadTiles<Element>>& of_threads = kept_tiles<Element>(scratch);
   const std::uint64_t call = scratch.kept->call;
