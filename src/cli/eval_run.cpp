@@ -150,6 +150,8 @@ Result<SampleOptions> sample_options(const EvalFlags& flags, Suite suite, const 
   options.lengths.erase(std::unique(options.lengths.begin(), options.lengths.end()), options.lengths.end());
   if (is_grid(suite)) {
     TOME_ASSIGN(options.depths, depths_of(flags.depths.empty() ? "0,25,50,75,100" : flags.depths));
+  } else if (!flags.depths.empty()) {
+    TOME_ASSIGN(options.depths, depths_of(flags.depths));
   }
   if (!flags.max_input.empty()) {
     TOME_ASSIGN(options.max_input, token_count("--max-input", flags.max_input));
@@ -326,6 +328,8 @@ void add_eval_flags(CLI::App& app, Suite suite, EvalFlags& flags) {
     app.add_option("--needles", flags.needles, "needles a text")->capture_default_str();
     app.add_option("--needle-form", flags.needle_form, "number (7 digits) or uuid")->capture_default_str();
   }
+  if (suite == Suite::kv_retrieval)
+    app.add_option("--depths", flags.depths, "moves the record that is asked for, percent (default: where it is)");
   if (grid || suite == Suite::ruler)
     app.add_option("--haystack", flags.haystack, "text files to hide in (default: text made here; may be repeated)")
         ->allow_extra_args(false);

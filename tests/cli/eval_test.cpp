@@ -1,4 +1,7 @@
 // `tome eval` as a user meets it, on a tiny checkpoint.
+#include <set>
+#include <sstream>
+
 #include "cli/run_tome.h"
 #include "hub/hub_server.h"
 
@@ -71,6 +74,30 @@ TEST_F(EvalCommand, wrong_input_is_one_line) {
   expect_failure(run({"eval", "longbench", "-m", model, "--data", folder_.string(), "--out", (folder_ / "a").string()}),
                  2, "longbench");
   expect_failure(run({"eval", "compare", "/nowhere/a", "/nowhere/b"}), 1, "/nowhere/a/run.json");
+}
+
+TEST_F(EvalCommand, the_key_of_an_object_is_moved_to_the_depths_that_are_asked_for) {
+  const std::string objects =
+      write("objects.jsonl", R"({"ordered_kv_records": [["a", "1"], ["b", "2"], ["c", "3"]], "key": "b", "value": "2"})"
+                             "\n");
+  const auto depths = [&](const std::string& out, std::vector<std::string> more) {
+    std::vector<std::string> words{"eval",   "kv-retrieval", "-m",    golden_model("llama-untied"),
+                                   "--data", objects,        "--out", (folder_ / out).string()};
+    words.insert(words.end(), more.begin(), more.end());
+    const Ran ran = run(words);
+    EXPECT_EQ(ran.code, 0) << ran.err;
+    std::set<double> found;
+    std::istringstream lines(read((folder_ / out / "results.jsonl").string()));
+    for (std::string line; std::getline(lines, line);)
+      if (const auto result = parse_json(line, out); result && result->contains("depth"))
+        found.insert((*result)["depth"].get<double>());
+    return found;
+  };
+  EXPECT_EQ(depths("as-it-lies", {}), std::set<double>{50});
+  EXPECT_EQ(depths("moved", {"--depths", "100,0"}), (std::set<double>{0, 100}));
+  expect_failure(run({"eval", "kv-retrieval", "-m", golden_model("llama-untied"), "--data", objects, "--depths", "101",
+                      "--out", (folder_ / "a").string()}),
+                 2, "--depths '101': expected numbers from 0 to 100");
 }
 
 TEST_F(EvalCommand, the_list_names_every_suite) {

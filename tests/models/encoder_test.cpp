@@ -18,7 +18,7 @@
 namespace tome {
 namespace {
 
-constexpr double tolerance = 1e-3;  // the issue's own
+constexpr double tolerance = 1e-3;  // max |Δ| of every output
 
 const std::vector<std::string> checkpoint_names = {"longformer", "longformer-pooled", "bigbird", "bigbird-pooled",
                                                    "bigbird-full"};

@@ -18,7 +18,7 @@
 namespace tome {
 namespace {
 
-constexpr double tolerance = 1e-3;        // issue's own: max |Δlogit|
+constexpr double tolerance = 1e-3;        // max |Δlogit|
 constexpr double chunk_tolerance = 1e-4;  // between chunk sizes
 
 const std::vector<std::string> checkpoint_names = {"llama-untied", "llama-tied",   "mistral-window", "llama3-scaling",
