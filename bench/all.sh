@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Every figure of docs/performance.md, attention.md, evidence.md and exactness.md, one after the other: about two hours on
-# two Zen 5 cores, of which llama.cpp takes more than one. Nothing else may run on the machine.
+# The figures of docs/performance.md, exactness.md and attention.md and of docs/evidence.md those of both strategies under
+# the packaged models' own and YaRN's positions, one after the other: about two hours on two Zen 5 cores, more than three
+# on two Zen 4 cores, of which llama.cpp takes more than half. Nothing else may run on the machine.
 # Usage: bash bench/all.sh FOLDER BOOK.txt [BOOK.txt …]
 #   FOLDER   gets a log (and mostly a JSON file) for each step, and a line for each in FOLDER/steps; a step that is
 #            done already is left out, so that a run that was cut off goes on
@@ -12,7 +13,7 @@
 #            evidence                                                                        (default: all)
 # First: scripts/test.sh, and attention_bench as HACKING.md says.
 set -euo pipefail
-[ $# -ge 2 ] || { sed -n '4,14s/^# //p' "$0" >&2; exit 2; }
+[ $# -ge 2 ] || { sed -n '5,15s/^# //p' "$0" >&2; exit 2; }
 out=$(realpath -m "$1")
 book=$(realpath "$2")
 mkdir -p "$out"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The runs of docs/evaluation.md: both packaged models over books, meetings and key-value objects.
 
-    bench/evaluation.py --data ../shared/data --out /tmp/runs [--only smollm2-needles --only …]
+    bench/evaluation.py --data DATA --out /tmp/runs [--only smollm2-needles --only …]
 
 --data holds books/{moby-dick,news-from-nowhere,war-and-peace}.txt, qmsum/test.jsonl and
 kv-retrieval/kv-retrieval-140_keys.jsonl.gz. Each run is one `tome eval` in a folder of its own under --out, where its

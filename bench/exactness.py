@@ -7,7 +7,7 @@ Over the first 1500 tokens of the text: share of rows with the same most likely 
 divergence KL(fp32 ‖ release), with keys and values in bf16, f16 and q8_0; the same between chunk sizes of the release
 build; and whether one thread gives the same bytes as two. Then the perplexity of 512 tokens (SmolLM2: tokens 2000–2511
 of fhs-3.0.txt; Gemma: BOS and tokens 2000–2510) beside the reference's. Needs numpy and room for two files of logits
-(1500 × 262144 floats are 1.6 GB). The limits are those of the issue; the exit code is 1 when one is broken.
+(1500 × 262144 floats are 1.6 GB). The limits are those of docs/exactness.md; the exit code is 1 when one is broken.
 """
 import argparse
 import json

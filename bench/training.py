@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """What `tome extend` bought, and what it took: the runs of docs/training.md.
 
-    bench/training.py --data ../shared/data --out /tmp/training --only memory
-    bench/training.py --data ../shared/data --out /tmp/training --only smollm2-32k --budget 85m
+    bench/training.py --data DATA --out /tmp/training --only memory
+    bench/training.py --data DATA --out /tmp/training --only smollm2-32k --budget 85m
 
 --data holds books/{moby-dick,news-from-nowhere,war-and-peace}.txt: training reads the last two, everything is measured
 on the first. Runs: memory (peaks of one step at 2K, 4K and 16K tokens: they must grow with the length alone and stay
